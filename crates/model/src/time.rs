@@ -3,8 +3,10 @@
 use serde::{Deserialize, Serialize};
 
 /// Nanoseconds since the Unix epoch, UTC.
+///
+/// A plain number in JSON. A newtype to serde, not transparent: by its name the API's serializer knows it and writes
+/// RFC 3339 instead.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
 pub struct Nanos(pub i64);
 
 impl Nanos {

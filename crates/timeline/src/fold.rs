@@ -136,8 +136,14 @@ impl Timeline {
     fn apply_container(&mut self, change: &StateChange) -> Touched {
         let at = change.observed_at;
         let uid = &change.resource.uid;
-        let returned = self.runtimes.get(&change.resource.cluster).and_then(|runtime| runtime.restarted_at);
-        let with_runtime = returned.is_some_and(|back| at.since(back) <= RUNTIME_RETURN);
+        let runtime = self.runtimes.get(&change.resource.cluster);
+        let returned = runtime.and_then(|runtime| runtime.restarted_at);
+        let first_up_at = runtime.and_then(|runtime| runtime.first_up_at);
+        let around = Around {
+            with_runtime: returned.is_some_and(|back| at.since(back) <= RUNTIME_RETURN),
+            history: change.source == Source::Reconcile
+                && first_up_at.is_some_and(|first| change.occurred_at < first),
+        };
         let track =
             self.tracks.entry(uid.clone()).or_insert_with(|| Track::new(Arc::clone(&change.resource), at));
         let before = WorkloadKey::of(&track.id);
@@ -146,7 +152,7 @@ impl Timeline {
             track.note(at, change_words(change));
         }
         let was_ready = track.ready_since.is_some();
-        fold_fact(track, change, with_runtime);
+        fold_fact(track, change, around);
         track.update_ready(at);
         let started = track.run_began_at.filter(|_| !was_ready && track.ready_since.is_some());
         let after = WorkloadKey::of(&track.id);
@@ -229,12 +235,21 @@ fn renamed(id: &Arc<ResourceId>, change: &StateChange) -> Arc<ResourceId> {
     Arc::new(new)
 }
 
-fn fold_fact(track: &mut Track, change: &StateChange, with_runtime: bool) {
+/// What surrounds a change of a container.
+#[derive(Clone, Copy)]
+struct Around {
+    /// The runtime came back just before.
+    with_runtime: bool,
+    /// It happened before Hinomi's first look at this cluster.
+    history: bool,
+}
+
+fn fold_fact(track: &mut Track, change: &StateChange, around: Around) {
     let at = change.observed_at;
     match &change.fact {
         Fact::Spec(spec) => fold_spec(track, spec, at),
         Fact::Phase(phase) => fold_phase(track, phase, change),
-        Fact::Exit(exit) => fold_exit(track, exit, change, with_runtime),
+        Fact::Exit(exit) => fold_exit(track, exit, change, around),
         Fact::Health(health) => fold_health(track, health, at),
         Fact::Oom(oom) => fold_oom(track, oom, at),
         Fact::Intent(intent) => {
@@ -247,7 +262,7 @@ fn fold_fact(track: &mut Track, change: &StateChange, with_runtime: bool) {
             }
         }
         Fact::Stage(mark) => fold_stage(track, mark, at),
-        Fact::UnobservedRestarts(n) => fold_unobserved(track, *n, at, with_runtime),
+        Fact::UnobservedRestarts(n) => fold_unobserved(track, *n, at, around),
         Fact::Name(_) | Fact::Runtime(_) | Fact::Gap(_) | Fact::ClockStep(_) => {}
     }
 }
@@ -271,9 +286,12 @@ fn fold_phase(track: &mut Track, phase: &Phase, change: &StateChange) {
             }
         }
         Phase::Restarting => {
-            if track.state == State::Unknown {
+            // Its end was not seen: at the first look it was between two tries already.
+            if track.deviation.is_none() && track.state != State::Running {
                 track.wanted = true;
-                track.deviation.get_or_insert_with(|| Deviation::new(DeviationKind::Ended, at)).ends = 1;
+                let mut deviation = Deviation::new(DeviationKind::Ended, at);
+                deviation.ends = 1;
+                track.deviation = Some(deviation);
             }
             if track.state != State::Running {
                 track.enter(State::Restarting, at);
@@ -372,7 +390,7 @@ fn begin_run(track: &mut Track, run: &RunState, change: &StateChange) {
     }
 }
 
-fn fold_exit(track: &mut Track, exit: &Exit, change: &StateChange, with_runtime: bool) {
+fn fold_exit(track: &mut Track, exit: &Exit, change: &StateChange, around: Around) {
     let at = change.observed_at;
     let log = change.evidence.as_ref().and_then(|evidence| evidence.log.clone());
     if change.source == Source::Probe {
@@ -390,8 +408,12 @@ fn fold_exit(track: &mut Track, exit: &Exit, change: &StateChange, with_runtime:
     if !ran {
         return fold_end_of_no_run(track, exit, at);
     }
+    if around.history {
+        track.wanted = false;
+        return track.enter(State::Exited, at);
+    }
     let cut_off = change.source == Source::Reconcile && matches!(exit.code, None | Some(137 | 143 | 255));
-    if (intended && by_runtime) || (with_runtime && cut_off) {
+    if (intended && by_runtime) || (around.with_runtime && cut_off) {
         track.enter(State::Exited, at);
         track.stopped_with_runtime = true;
         return deviate(track, DeviationKind::NotBack, at);
@@ -552,12 +574,12 @@ fn fold_stage(track: &mut Track, mark: &StageMark, at: Nanos) {
 }
 
 /// Ends that nobody saw. After an absence of the runtime they are part of it, not faults of the container.
-fn fold_unobserved(track: &mut Track, n: u32, at: Nanos, with_runtime: bool) {
+fn fold_unobserved(track: &mut Track, n: u32, at: Nanos, around: Around) {
     if let Some(attempt) = track.attempts.back_mut() {
         attempt.end();
     }
     track.enter(State::Restarting, at);
-    if with_runtime {
+    if around.with_runtime || around.history {
         return;
     }
     track.restarts = track.restarts.saturating_add(n.saturating_sub(1));

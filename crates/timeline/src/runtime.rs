@@ -10,6 +10,9 @@ pub struct Runtime {
     pub state: Option<RuntimeState>,
     /// It was up at least once: only then its absence is a deviation.
     pub seen_up: bool,
+    /// First time that Hinomi saw it: what ended before is history, not a deviation.
+    #[serde(default)]
+    pub first_up_at: Option<Nanos>,
     /// Since when the state holds.
     pub since: Nanos,
     /// When it last went down.
@@ -52,6 +55,7 @@ impl Runtime {
         self.blind |= !new.up;
         if new.up {
             self.seen_up = true;
+            self.first_up_at.get_or_insert(at);
             self.down_at = None;
         }
         if new.up && (new.restarted || new.rebooted) {
@@ -63,7 +67,7 @@ impl Runtime {
 
     pub(crate) fn note_gap(&mut self, gap: &Gap) {
         // The collector reports this gap when it has compared what is with what was known.
-        if matches!(gap.reason, GapReason::NotRunning | GapReason::RuntimeAway) && self.is_up() {
+        if matches!(gap.reason, GapReason::NotRunning | GapReason::RuntimeAway) {
             self.blind = false;
         }
         if self.gaps.len() >= GAPS_MAX {
