@@ -1,0 +1,320 @@
+//! The judge: timeline, inspections and incidents together, without IO and without a clock.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use hinomi_model::{Incident, IncidentStatus, Level, Message, Nanos, Source, StateChange};
+use hinomi_timeline::{Timeline, Touched, WorkloadKey};
+use serde::{Deserialize, Serialize};
+
+use crate::incidents::{Incidents, Subject, Update, has_new_cause};
+use crate::{Routes, inspection, notify, runtime};
+
+/// What the judge wants done.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Effect {
+    /// Store this incident as it is now.
+    Store(Box<Incident>),
+    /// Queue this message for its receiver.
+    Tell(Box<Message>),
+}
+
+/// Everything the judge knows, for a checkpoint.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Snapshot {
+    /// The folded state.
+    pub timeline: Timeline,
+    /// Incidents, open and over, oldest first.
+    pub incidents: Vec<Incident>,
+}
+
+/// Folds changes, inspects what they touch, and keeps the incidents.
+#[derive(Clone, Debug, Default)]
+pub struct Judge {
+    timeline: Timeline,
+    incidents: Incidents,
+    routes: Routes,
+    url_base: String,
+    deadlines: BTreeSet<(Nanos, Subject)>,
+    deadline_of: BTreeMap<Subject, Nanos>,
+}
+
+impl Judge {
+    /// A judge with nothing known. `url_base` begins the links in messages: `http://127.0.0.1:8119`.
+    #[must_use]
+    pub fn new(routes: Routes, url_base: String) -> Self {
+        Self { routes, url_base, ..Self::default() }
+    }
+
+    /// What is known.
+    #[must_use]
+    pub fn timeline(&self) -> &Timeline {
+        &self.timeline
+    }
+
+    /// The incidents.
+    #[must_use]
+    pub fn incidents(&self) -> &Incidents {
+        &self.incidents
+    }
+
+    /// For a checkpoint.
+    #[must_use]
+    pub fn snapshot(&self) -> Snapshot {
+        let incidents = self.incidents.over().cloned().collect::<Vec<_>>().into_iter().rev();
+        Snapshot { timeline: self.timeline.clone(), incidents: incidents.chain(self.incidents.open().cloned()).collect() }
+    }
+
+    /// From a checkpoint.
+    pub fn restore(&mut self, snapshot: Snapshot) {
+        self.timeline = snapshot.timeline;
+        for incident in snapshot.incidents {
+            self.incidents.restore(incident);
+        }
+    }
+
+    /// Folds a stored change again, without judging it.
+    pub fn replay_change(&mut self, change: &StateChange) {
+        let at = change.observed_at;
+        if let Some(key) = WorkloadKey::of(&change.resource) {
+            self.timeline.settle(&key, at);
+        }
+        self.timeline.apply(change);
+    }
+
+    /// Takes over a stored incident.
+    pub fn replay_incident(&mut self, incident: Incident) {
+        self.incidents.restore(incident);
+    }
+
+    /// Ends a replay: from now on a runtime's workloads are looked at once its collector has compared what is with
+    /// what is known, and whatever was missed meanwhile is found then.
+    pub fn begin(&mut self, now: Nanos) -> Vec<Effect> {
+        self.timeline.begin_blind(now);
+        let clusters = self.timeline.runtimes.keys();
+        let own = |cluster: &String| [Subject::Runtime(cluster.clone()), Subject::Gaps(cluster.clone())];
+        let subjects = clusters.flat_map(own).collect();
+        self.look(subjects, now, true, true)
+    }
+
+    /// Hinomi is alive and sees: noted for the next start.
+    pub fn note_alive(&mut self, now: Nanos) {
+        self.timeline.alive_at = self.timeline.alive_at.max(now);
+    }
+
+    /// Folds a change and judges what it touched. `stored` says whether it is durable.
+    pub fn observe(&mut self, change: &StateChange, stored: bool) -> Vec<Effect> {
+        let at = change.observed_at;
+        if let Some(key) = WorkloadKey::of(&change.resource) {
+            self.timeline.settle(&key, at);
+        }
+        let touched = self.timeline.apply(change);
+        let blind = !self.sees(&change.resource.cluster);
+        let subjects = match touched {
+            Touched::Nothing => return Vec::new(),
+            // Looked at when everything is compared; only the kernel's word is certain now.
+            Touched::Workloads(_) if blind && change.source != Source::Kernel => return Vec::new(),
+            Touched::Runtime(cluster) if blind => vec![Subject::Runtime(cluster.clone()), Subject::Gaps(cluster)],
+            Touched::Workloads(keys) => {
+                let cluster = change.resource.cluster.clone();
+                let mut subjects: Vec<Subject> = keys.into_iter().map(Subject::Workload).collect();
+                // Its runtime's incident may rest on this container (it came back, or did not).
+                if self.rests_on_runtime(&change.resource.uid) {
+                    subjects.push(Subject::Runtime(cluster));
+                }
+                subjects
+            }
+            Touched::Runtime(cluster) => self.subjects_of(&cluster),
+        };
+        self.look(subjects, at, stored, true)
+    }
+
+    fn sees(&self, cluster: &str) -> bool {
+        self.timeline.runtimes.get(cluster).is_none_or(hinomi_timeline::Runtime::sees)
+    }
+
+    /// A runtime and all workloads in its cluster.
+    fn subjects_of(&self, cluster: &str) -> Vec<Subject> {
+        let here = self.timeline.workloads.keys().filter(|key| key.cluster == cluster).cloned();
+        let workloads: Vec<Subject> = here.map(Subject::Workload).collect();
+        let own = [Subject::Runtime(cluster.to_owned()), Subject::Gaps(cluster.to_owned())];
+        own.into_iter().chain(workloads).collect()
+    }
+
+    fn rests_on_runtime(&self, uid: &str) -> bool {
+        use hinomi_timeline::DeviationKind::NotBack;
+        let track = self.timeline.tracks.get(uid);
+        track.is_some_and(|track| {
+            let open = track.deviation.as_ref().is_some_and(|deviation| deviation.kind == NotBack);
+            open || track.ledger.back().is_some_and(|closed| closed.deviation.kind == NotBack)
+        })
+    }
+
+    /// Judges what is due. Call at [`Judge::next_deadline`]; calling early or twice does no harm.
+    pub fn tick(&mut self, now: Nanos, stored: bool) -> Vec<Effect> {
+        let mut due = Vec::new();
+        while let Some((at, subject)) = self.deadlines.first().cloned() {
+            if at > now {
+                break;
+            }
+            self.deadlines.remove(&(at, subject.clone()));
+            self.deadline_of.remove(&subject);
+            due.push(subject);
+        }
+        self.look(due, now, stored, false)
+    }
+
+    /// When something is due by itself.
+    #[must_use]
+    pub fn next_deadline(&self) -> Option<Nanos> {
+        self.deadlines.first().map(|(at, _)| *at)
+    }
+
+    fn look(&mut self, subjects: Vec<Subject>, now: Nanos, stored: bool, changed: bool) -> Vec<Effect> {
+        let mut effects = Vec::new();
+        for subject in subjects {
+            match &subject {
+                Subject::Workload(key) => self.look_at_workload(key, &subject, now, stored, changed, &mut effects),
+                Subject::Runtime(cluster) => self.look_at_runtime(cluster, &subject, now, stored, &mut effects),
+                Subject::Gaps(cluster) => self.look_at_gaps(cluster, &subject, now, stored, &mut effects),
+            }
+        }
+        effects
+    }
+
+    fn look_at_workload(
+        &mut self,
+        key: &WorkloadKey,
+        subject: &Subject,
+        now: Nanos,
+        stored: bool,
+        changed: bool,
+        effects: &mut Vec<Effect>,
+    ) {
+        // While the runtime is away nothing is seen of it: time alone neither fires nor resolves anything.
+        let blind = !self.sees(&key.cluster);
+        if blind && !changed {
+            return;
+        }
+        self.timeline.settle(key, now);
+        let outlook = self.timeline.assess(key, now);
+        let found: Vec<_> = outlook.assessments.iter().filter_map(|a| inspection::find(a, now)).collect();
+        let deadline = outlook.deadline;
+        if blind && found.is_empty() {
+            return;
+        }
+        let timeline = &self.timeline;
+        let because = || because(timeline, key);
+        let update = self.incidents.update(&subject.to_string(), found, stored, because, now);
+        self.set_deadline(subject, deadline);
+        self.follow(update, now, effects);
+    }
+
+    fn look_at_runtime(
+        &mut self,
+        cluster: &str,
+        subject: &Subject,
+        now: Nanos,
+        stored: bool,
+        effects: &mut Vec<Effect>,
+    ) {
+        let wait = runtime::blind_until(&self.timeline, cluster);
+        if wait.is_some_and(|until| until <= now) {
+            self.timeline.end_blind(cluster);
+            let all = self.subjects_of(cluster);
+            effects.extend(self.look(all, now, stored, true));
+            return;
+        }
+        let (found, deadline) = runtime::find(&self.timeline, cluster, now);
+        let deadline = [deadline, wait].into_iter().flatten().min();
+        let settling = runtime::settling_until(&self.timeline, cluster, now).filter(|_| found.is_empty());
+        let deadline = [deadline, settling].into_iter().flatten().min();
+        self.set_deadline(subject, deadline);
+        if settling.is_some() {
+            return;
+        }
+        let because = || "it answers again and is stable".to_owned();
+        let update = self.incidents.update(&subject.to_string(), found, stored, because, now);
+        self.follow(update, now, effects);
+    }
+
+    fn look_at_gaps(
+        &mut self,
+        cluster: &str,
+        subject: &Subject,
+        now: Nanos,
+        stored: bool,
+        effects: &mut Vec<Effect>,
+    ) {
+        let (found, deadline) = runtime::gaps(&self.timeline, cluster, now);
+        self.set_deadline(subject, deadline);
+        let because = || "nothing more was missed since".to_owned();
+        let update = self.incidents.update(&subject.to_string(), found, stored, because, now);
+        self.follow(update, now, effects);
+    }
+
+    fn set_deadline(&mut self, subject: &Subject, deadline: Option<Nanos>) {
+        if let Some(old) = self.deadline_of.remove(subject) {
+            self.deadlines.remove(&(old, subject.clone()));
+        }
+        if let Some(at) = deadline {
+            self.deadline_of.insert(subject.clone(), at);
+            self.deadlines.insert((at, subject.clone()));
+        }
+    }
+
+    /// Turns an update into what is to be stored and said.
+    fn follow(&mut self, update: Option<Update>, now: Nanos, effects: &mut Vec<Effect>) {
+        let Some(Update { incident, material, tell }) = update else { return };
+        if !tell {
+            if material {
+                effects.push(Effect::Store(Box::new(incident)));
+            }
+            return;
+        }
+        let receivers: Vec<String> = self.whom_to_tell(&incident);
+        let sequence = incident.sequence.saturating_add(1);
+        let names: Vec<&str> = receivers.iter().map(String::as_str).collect();
+        let level = if names.is_empty() { Level::None } else { incident.level };
+        let told = if names.is_empty() { Some(incident.clone()) } else { self.incidents.told(&incident.key, sequence, &names, level) };
+        let Some(incident) = told else { return };
+        if material || !names.is_empty() {
+            effects.push(Effect::Store(Box::new(incident.clone())));
+        }
+        let Some(root) = incident.root_finding() else { return };
+        let body = notify::body(&incident, root, sequence, incident.status, &self.url_base);
+        for receiver in receivers {
+            let (key, body) = (incident.key.clone(), body.clone());
+            let message = Message { receiver, incident: key, sequence, queued_at: now, body };
+            effects.push(Effect::Tell(Box::new(message)));
+        }
+    }
+
+    /// Firing: receivers of the level that were not told this level yet. Over: everybody who was told.
+    fn whom_to_tell(&self, incident: &Incident) -> Vec<String> {
+        if incident.status == IncidentStatus::Resolved {
+            return incident.told.iter().map(|(name, _)| name.clone()).collect();
+        }
+        let told = |name: &str| incident.told.iter().find(|(known, _)| known == name).map(|(_, level)| *level);
+        let news = has_new_cause(incident);
+        let names = self.routes.receivers(incident.level).into_iter();
+        let untold = |name: &&str| told(name).is_none_or(|level| level < incident.level);
+        names.filter(|name| news || untold(name)).map(str::to_owned).collect()
+    }
+}
+
+/// Why nothing is wrong with a workload any more: the newest line of its healing ledger.
+fn because(timeline: &Timeline, key: &WorkloadKey) -> String {
+    let workload = timeline.workloads.get(key);
+    let closed = workload.into_iter().flat_map(|workload| workload.tracks(&timeline.tracks));
+    let newest = closed.filter_map(|track| track.ledger.back()).max_by_key(|closed| closed.closed_at);
+    newest.map_or_else(
+        || "it is gone".to_owned(),
+        |closed| {
+            let took = closed.healed_at.since(closed.deviation.started_at);
+            match closed.healed {
+                true => format!("{} in {}", closed.because, hinomi_timeline::duration_words(took)),
+                false => closed.because.clone(),
+            }
+        },
+    )
+}

@@ -1,0 +1,356 @@
+//! Tells receivers: one message at a time, in order, again and again until it is accepted or hopeless.
+//!
+//! # In one breath
+//!
+//! [`Options::build`] makes a [`Service`] and a [`Handle`] for one receiver. The owner of the durable queue offers
+//! messages through the handle; the service POSTs them and reports every end as an [`Outcome`]. Nothing here is
+//! durable: a message stays in the owner's queue until its outcome came, so that a crash leads to a repeat with the
+//! same `Idempotency-Key`, never to a loss.
+//!
+//! # Invariants
+//!
+//! - The order of a receiver's messages is kept; a message that fails holds back those behind it for at most
+//!   [`Options::give_up_after`].
+//! - [`Handle::offer`] never waits; what does not fit comes back to the caller and is counted.
+//! - A dead receiver holds back no other receiver.
+//! - Secrets (headers, URL) are in no error text, no log line and no status.
+
+mod attempt;
+mod backoff;
+mod body;
+mod client;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use hinomi_base::clock::Clock;
+use hinomi_base::counters::{Counter, Counters};
+use hinomi_base::task::Shutdown;
+use hinomi_model::{Message, Nanos};
+use serde::Serialize;
+use tokio::sync::mpsc;
+
+use crate::settings::Receiver;
+use attempt::{Attempt, Verdict};
+use backoff::Backoff;
+
+pub use body::{BODY_MAX_BYTES, body};
+pub use client::Clients;
+
+/// Messages that wait in memory for one receiver.
+pub const QUEUE_MESSAGES: usize = 256;
+/// A shutdown lets the try in flight end for this long, so that an ordinary restart repeats nothing.
+const SHUTDOWN_GRACE: Duration = Duration::from_secs(5);
+
+/// How one receiver is told.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Whom.
+    pub receiver: Receiver,
+    /// Messages that may wait in memory.
+    pub queue: usize,
+    /// Pause after the first failed try; doubles with every further one.
+    pub backoff_first: Duration,
+    /// Longest such pause.
+    pub backoff_most: Duration,
+    /// Longest pause that a receiver may ask for with `Retry-After`.
+    pub retry_after_most: Duration,
+    /// Age of a message at which a failed try is its last.
+    pub give_up_after: Duration,
+    /// Tries when the receiver says that the request is wrong (4xx, or a redirect).
+    pub tries_when_refused: u32,
+}
+
+impl Options {
+    /// The usual values for a receiver.
+    #[must_use]
+    pub fn new(receiver: Receiver) -> Self {
+        Self {
+            receiver,
+            queue: QUEUE_MESSAGES,
+            backoff_first: Duration::from_millis(500),
+            backoff_most: Duration::from_secs(5 * 60),
+            retry_after_most: Duration::from_secs(60 * 60),
+            give_up_after: Duration::from_secs(24 * 60 * 60),
+            tries_when_refused: 3,
+        }
+    }
+
+    /// The part that runs and the part that is held. `outcomes` is shared by all receivers.
+    #[must_use]
+    pub fn build(
+        self,
+        clients: Arc<Clients>,
+        clock: Clock,
+        counters: &Counters,
+        outcomes: mpsc::Sender<Outcome>,
+    ) -> (Service, Handle) {
+        let (sender, queue) = mpsc::channel(self.queue.max(1));
+        let state = Arc::new(Mutex::new(ReceiverStatus {
+            name: self.receiver.name.clone(),
+            kind: "webhook",
+            url_host: self.receiver.webhook.url.host(),
+            ..ReceiverStatus::default()
+        }));
+        let counted = Counted {
+            sent: counters.counter("notify_sent_total"),
+            retried: counters.counter("notify_retried_total"),
+            gave_up: counters.counter("notify_gave_up_total"),
+        };
+        let handle =
+            Handle { sender, state: Arc::clone(&state), full: counters.counter("notify_queue_full_total") };
+        (Service { options: self, clients, clock, queue, outcomes, state, counted }, handle)
+    }
+}
+
+/// How the delivery of one message ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outcome {
+    /// Name of the receiver.
+    pub receiver: String,
+    /// Incident's key.
+    pub incident: String,
+    /// Number within the incident.
+    pub sequence: u32,
+    /// How.
+    pub end: End,
+}
+
+/// End of a delivery.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum End {
+    /// The receiver answered 2xx.
+    Accepted,
+    /// It will not be tried again.
+    GaveUp {
+        /// The last error, without secrets.
+        why: String,
+    },
+}
+
+/// What is known about a receiver.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct ReceiverStatus {
+    /// Its name.
+    pub name: String,
+    /// How it is reached: `webhook`.
+    pub kind: &'static str,
+    /// Host and port of its URL; never more of it.
+    pub url_host: String,
+    /// Messages in memory that are not delivered yet, the one in flight included.
+    pub queued: u64,
+    /// When it last accepted a message; written as RFC 3339.
+    #[serde(serialize_with = "rfc3339")]
+    pub last_accepted_at: Option<Nanos>,
+    /// Since when no try succeeded; `None` while it works; written as RFC 3339.
+    #[serde(serialize_with = "rfc3339")]
+    pub failing_since: Option<Nanos>,
+    /// Error of the last failed try, without secrets; `None` while it works.
+    pub last_error: Option<String>,
+    /// Messages accepted since the start.
+    pub sent: u64,
+    /// Tries beyond the first of a message since the start.
+    pub retried: u64,
+    /// Messages given up since the start.
+    pub gave_up: u64,
+}
+
+#[expect(clippy::ref_option, reason = "the shape that serde asks for")]
+fn rfc3339<S: serde::Serializer>(at: &Option<Nanos>, serializer: S) -> Result<S::Ok, S::Error> {
+    at.map(Nanos::rfc3339).serialize(serializer)
+}
+
+#[derive(Debug)]
+struct Counted {
+    sent: Counter,
+    retried: Counter,
+    gave_up: Counter,
+}
+
+/// Hands messages to one receiver's [`Service`]. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Handle {
+    sender: mpsc::Sender<Message>,
+    state: Arc<Mutex<ReceiverStatus>>,
+    full: Counter,
+}
+
+impl Handle {
+    /// Hands over a message; returns at once.
+    ///
+    /// # Errors
+    ///
+    /// The message, when the queue is full or the service has ended: offer it again after the next [`Outcome`].
+    pub fn offer(&self, message: Message) -> Result<(), Message> {
+        // The lock orders this count before the service's decrement.
+        let mut state = locked(&self.state);
+        match self.sender.try_send(message) {
+            Ok(()) => {
+                state.queued += 1;
+                Ok(())
+            }
+            Err(mpsc::error::TrySendError::Full(message)) => {
+                self.full.add(1);
+                Err(message)
+            }
+            Err(mpsc::error::TrySendError::Closed(message)) => Err(message),
+        }
+    }
+
+    /// How many messages can be offered now.
+    #[must_use]
+    pub fn room(&self) -> usize {
+        self.sender.capacity()
+    }
+
+    /// How the receiver does.
+    #[must_use]
+    pub fn status(&self) -> ReceiverStatus {
+        locked(&self.state).clone()
+    }
+}
+
+/// Sends one receiver's messages.
+#[derive(Debug)]
+pub struct Service {
+    options: Options,
+    clients: Arc<Clients>,
+    clock: Clock,
+    queue: mpsc::Receiver<Message>,
+    outcomes: mpsc::Sender<Outcome>,
+    state: Arc<Mutex<ReceiverStatus>>,
+    counted: Counted,
+}
+
+impl Service {
+    /// Runs until the shutdown is raised or every handle is gone.
+    pub async fn run(mut self, mut shutdown: Shutdown) {
+        let mut backoff = Backoff::new(self.options.backoff_first, self.options.backoff_most);
+        loop {
+            let message = tokio::select! {
+                biased;
+                () = shutdown.wait() => return,
+                message = self.queue.recv() => message,
+            };
+            let Some(message) = message else { return };
+            let Some(end) = self.deliver(&message, &mut backoff, &mut shutdown).await else { return };
+            self.note_end(&end);
+            let outcome = Outcome {
+                receiver: message.receiver,
+                incident: message.incident,
+                sequence: message.sequence,
+                end,
+            };
+            tokio::select! {
+                biased;
+                sent = self.outcomes.send(outcome) => if sent.is_err() { return },
+                () = after_grace(&mut shutdown) => return,
+            }
+        }
+    }
+
+    /// Tries until an end; `None` when the shutdown came first.
+    async fn deliver(
+        &self,
+        message: &Message,
+        backoff: &mut Backoff,
+        shutdown: &mut Shutdown,
+    ) -> Option<End> {
+        let attempt = Attempt::new(&self.options.receiver.webhook, message);
+        let mut refused = 0;
+        loop {
+            let verdict = tokio::select! {
+                biased;
+                verdict = attempt.run(&self.clients, &self.clock) => verdict,
+                () = after_grace(shutdown) => return None,
+            };
+            let (why, asked) = match verdict {
+                Verdict::Accepted => {
+                    backoff.reset();
+                    return Some(End::Accepted);
+                }
+                Verdict::Later { why, retry_after } => (why, retry_after),
+                Verdict::Refused { why } => {
+                    refused += 1;
+                    (why, None)
+                }
+            };
+            self.note_failure(&why);
+            if refused >= self.options.tries_when_refused {
+                // It answers, so the next message deserves its try at once.
+                backoff.reset();
+                return Some(End::GaveUp { why });
+            }
+            let age = Nanos(self.clock.now()).since(message.queued_at);
+            if age >= self.options.give_up_after {
+                return Some(End::GaveUp { why });
+            }
+            let pause = self.pause(backoff, asked);
+            tokio::select! {
+                biased;
+                () = shutdown.wait() => return None,
+                () = tokio::time::sleep(pause) => {}
+            }
+            self.counted.retried.add(1);
+            locked(&self.state).retried += 1;
+        }
+    }
+
+    /// What the receiver asked for, within bounds; else the next pause of the back-off.
+    fn pause(&self, backoff: &mut Backoff, asked: Option<Duration>) -> Duration {
+        let own = backoff.next(backoff::random_unit());
+        asked.map_or(own, |asked| asked.min(self.options.retry_after_most).max(self.options.backoff_first))
+    }
+
+    fn note_failure(&self, why: &str) {
+        let now = Nanos(self.clock.now());
+        let mut state = locked(&self.state);
+        if state.failing_since.is_none() {
+            tracing::warn!(
+                receiver = state.name,
+                host = state.url_host,
+                error = why,
+                "receiver does not accept"
+            );
+        }
+        state.failing_since.get_or_insert(now);
+        state.last_error = Some(why.to_owned());
+    }
+
+    fn note_end(&self, end: &End) {
+        let now = Nanos(self.clock.now());
+        let mut state = locked(&self.state);
+        state.queued = state.queued.saturating_sub(1);
+        match end {
+            End::Accepted => {
+                if state.failing_since.take().is_some() {
+                    tracing::info!(receiver = state.name, host = state.url_host, "receiver accepts again");
+                }
+                state.last_error = None;
+                state.last_accepted_at = Some(now);
+                state.sent += 1;
+                self.counted.sent.add(1);
+            }
+            End::GaveUp { why } => {
+                tracing::error!(
+                    receiver = state.name,
+                    host = state.url_host,
+                    error = why,
+                    "gave up a message"
+                );
+                state.gave_up += 1;
+                self.counted.gave_up.add(1);
+            }
+        }
+    }
+}
+
+/// Returns [`SHUTDOWN_GRACE`] after the shutdown was raised.
+async fn after_grace(shutdown: &mut Shutdown) {
+    shutdown.wait().await;
+    tokio::time::sleep(SHUTDOWN_GRACE).await;
+}
+
+fn locked(state: &Mutex<ReceiverStatus>) -> MutexGuard<'_, ReceiverStatus> {
+    state.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,165 @@
+use std::sync::Arc;
+
+use hinomi_model::{
+    FindingEvidence, Healing, HealingState, Level, LogLine, Outcome, ResourceKind, Tenant, WorkloadKind,
+    WorkloadRef,
+};
+
+use super::*;
+
+fn at(text: &str) -> Nanos {
+    Nanos::parse_rfc3339(text).unwrap()
+}
+
+fn line(text: &str) -> LogLine {
+    LogLine { at: Some(at("2026-11-24T02:59:59.900Z")), stderr: true, text: text.to_owned() }
+}
+
+fn oom() -> Finding {
+    let workload = WorkloadRef {
+        kind: WorkloadKind::ComposeService,
+        project: "shop".to_owned(),
+        name: "checkout".to_owned(),
+    };
+    Finding {
+        id: "oom/3f2a/1764039600000".to_owned(),
+        inspection: "oom".to_owned(),
+        resource: Arc::new(ResourceId {
+            tenant: Tenant::default(),
+            cluster: "web-1".to_owned(),
+            kind: ResourceKind::Container,
+            uid: "3f2a".to_owned(),
+            name: "shop-checkout-1".to_owned(),
+            node: "web-1".to_owned(),
+            workload: Some(workload),
+        }),
+        level: Level::Notice,
+        level_reason: "healing works, but trying again cannot cure it".to_owned(),
+        cause: "killed for memory: limit 64 MiB, peak 64 MiB".to_owned(),
+        cause_class: "oom_killed".to_owned(),
+        stage: Some(Stage::Health),
+        stages: vec![
+            StageRecord {
+                stage: Stage::Place,
+                outcome: Outcome::NotApplicable,
+                at: None,
+                took_ms: None,
+                cause: None,
+            },
+            StageRecord {
+                stage: Stage::Start,
+                outcome: Outcome::Passed,
+                at: Some(at("2026-11-24T02:59:58Z")),
+                took_ms: Some(412),
+                cause: None,
+            },
+        ],
+        healing: Healing {
+            healer: "Docker restart policy always".to_owned(),
+            action: "restart".to_owned(),
+            state: HealingState::Working,
+            tries: 1,
+            next_try_at: Some(at("2026-11-24T03:00:00.100Z")),
+        },
+        started_at: at("2026-11-24T03:00:00Z"),
+        resolved_at: None,
+        evidence: FindingEvidence {
+            facts: vec![("memory limit".to_owned(), "64 MiB".to_owned())],
+            changes: vec![(at("2026-11-24T03:00:00.002Z"), "exit: 137".to_owned())],
+            log: Some(Arc::new(LogTail { lines: vec![line("out of memory, \"soon\"")], note: None })),
+        },
+    }
+}
+
+fn incident(finding: &Finding) -> Incident {
+    Incident {
+        key: "web-1/workload/shop/checkout#1".to_owned(),
+        subject: "web-1/workload/shop/checkout".to_owned(),
+        status: IncidentStatus::Firing,
+        level: finding.level,
+        root: finding.id.clone(),
+        findings: vec![finding.clone()],
+        opened_at: finding.started_at,
+        updated_at: finding.started_at,
+        resolved_at: Some(at("2026-11-24T03:05:00Z")),
+        resolved_because: Some("healthy and stable for 60 s".to_owned()),
+        sequence: 1,
+        reopened: 0,
+        stored: true,
+        told: Vec::new(),
+        told_causes: Vec::default(),
+    }
+}
+
+#[test]
+fn every_field() {
+    let finding = oom();
+    let firing =
+        body(&incident(&finding), &finding, 1, IncidentStatus::Firing, "https://hinomi.example.com/");
+    insta::assert_json_snapshot!(firing);
+    let format = include_str!("../../../../../docs/formats/webhook.md");
+    let example = format.split("```json\n").nth(1).unwrap().split("```").next().unwrap();
+    assert_eq!(
+        serde_json::from_str::<Value>(example).unwrap(),
+        firing,
+        "the example of the format's document"
+    );
+    let over = body(&incident(&finding), &finding, 2, IncidentStatus::Resolved, "");
+    for (field, value) in [
+        ("status", json!("resolved")),
+        ("sequence", json!(2)),
+        ("resolved", json!("2026-11-24T03:05:00.000Z")),
+        ("resolved_because", json!("healthy and stable for 60 s")),
+        ("url", Value::Null),
+    ] {
+        assert_eq!(over[field], value, "{field}");
+    }
+}
+
+#[test]
+fn the_newest_log_lines_stay() {
+    let mut finding = oom();
+    let lines = (0..50).map(|i| line(&format!("{i} {}", "\"".repeat(2000)))).collect();
+    finding.evidence.log = Some(Arc::new(LogTail { lines, note: Some("limit".to_owned()) }));
+    let body = body(&incident(&finding), &finding, 1, IncidentStatus::Firing, "");
+    let size = body.to_string().len();
+    assert!(size <= BODY_MAX_BYTES && size > BODY_MAX_BYTES - 8192, "{size}");
+    let kept = body["evidence"]["log"]["lines"].as_array().unwrap();
+    assert!(kept.last().unwrap()["text"].as_str().unwrap().starts_with("49 "));
+    let note = format!("limit; {} older lines are left out of this message", 50 - kept.len());
+    assert_eq!(body["evidence"]["log"]["note"], json!(note));
+    assert_eq!(body["evidence"]["changes"].as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn whatever_comes_it_fits() {
+    let mut finding = oom();
+    for filler in ["\u{1}", "\"", "火", "\\", "a", "\u{10ffff}"] {
+        let long = filler.repeat(100_000 / filler.len());
+        let id = Arc::make_mut(&mut finding.resource);
+        for field in [&mut id.cluster, &mut id.uid, &mut id.name, &mut id.node, &mut id.tenant.0] {
+            field.clone_from(&long);
+        }
+        id.workload.as_mut().unwrap().name.clone_from(&long);
+        for field in [
+            &mut finding.id,
+            &mut finding.level_reason,
+            &mut finding.cause,
+            &mut finding.healing.healer,
+            &mut finding.healing.action,
+        ] {
+            field.clone_from(&long);
+        }
+        finding.stages = vec![StageRecord { cause: Some(long.clone()), ..finding.stages[0].clone() }; 20];
+        finding.evidence = FindingEvidence {
+            facts: vec![(long.clone(), long.clone()); 100],
+            changes: vec![(Nanos(0), long.clone()); 100],
+            log: Some(Arc::new(LogTail { lines: vec![line(&long); 100], note: Some(long.clone()) })),
+        };
+        let mut incident = incident(&finding);
+        incident.key.clone_from(&long);
+        incident.resolved_because = Some(long);
+        let size = body(&incident, &finding, 1, IncidentStatus::Resolved, "https://e.com").to_string().len();
+        assert!(size <= BODY_MAX_BYTES, "{size} bytes of {filler:?}");
+    }
+}

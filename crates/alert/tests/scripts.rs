@@ -1,0 +1,445 @@
+//! Runs the scripts below `tests/scripts`: level cells, and stories of containers told as state changes.
+//!
+//! Grammar of a story (`tests/scripts/timeline/*.test`): `case NAME`, then lines
+//!
+//! ```text
+//! container NAME [image=I] [restart=P] [health=INTERVAL/RETRIES/START] [ports=N] [project=P] [attached] [auto_remove]
+//! TIME NAME WHAT...            a state change of a container
+//! TIME runtime up|down|restarted|rebooted
+//! (a TIME before the line above: it happened then and is reported now)
+//! TIME gap REASON [LOST]
+//! TIME clock STEP              the platform's clock is off by STEP from now on
+//! at TIME [NAME]               what is found then, what was said since the last `at`; with NAME the stage strip
+//! = ...                        expected output (written by BLESS=1)
+//! ```
+
+#![allow(clippy::unwrap_used, clippy::panic, clippy::expect_used, reason = "a test")]
+#![allow(clippy::cast_possible_truncation, clippy::string_slice, reason = "a test")]
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use hinomi_alert::settings::Route;
+use hinomi_alert::{Effect, Judge, Routes};
+use hinomi_model::*;
+use hinomi_timeline::level::{Case, Serving, level};
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/scripts")
+}
+
+fn files(folder: &str) -> Vec<PathBuf> {
+    let mut files: Vec<PathBuf> =
+        std::fs::read_dir(root().join(folder)).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.retain(|path| path.extension().is_some_and(|ext| ext == "test"));
+    files.sort();
+    assert!(!files.is_empty(), "no scripts in {folder}");
+    files
+}
+
+#[test]
+fn level_cells() {
+    let mut failures = String::new();
+    let mut count = 0;
+    for path in files("level") {
+        for (number, line) in std::fs::read_to_string(&path).unwrap().lines().enumerate() {
+            let line = line.split('#').next().unwrap().trim();
+            if line.is_empty() {
+                continue;
+            }
+            count += 1;
+            let (words, want) = line.split_once("=>").expect("a line is: words => level");
+            let got = level(&cell(words));
+            if got.level.as_str() != want.trim() {
+                writeln!(failures, "{}:{}: got {} ({})", path.display(), number + 1, got.level, got.reason).unwrap();
+            }
+        }
+    }
+    assert!(failures.is_empty(), "\n{failures}");
+    assert!(count >= 30, "only {count} cells");
+}
+
+fn cell(words: &str) -> Case {
+    let mut case = Case {
+        healing: HealingState::Working,
+        serving: Serving::Full,
+        tries: 0,
+        incurable: false,
+        slow_loop: false,
+        one_shot: false,
+    };
+    for word in words.split_whitespace() {
+        match word {
+            "working" => case.healing = HealingState::Working,
+            "overdue" => case.healing = HealingState::Overdue,
+            "stopped" => case.healing = HealingState::Stopped,
+            "healer-down" => case.healing = HealingState::HealerDown,
+            "full" => case.serving = Serving::Full,
+            "reduced" => case.serving = Serving::Reduced,
+            "within-grace" => case.serving = Serving::NoneWithinGrace,
+            "beyond-grace" => case.serving = Serving::NoneBeyondGrace,
+            "incurable" => case.incurable = true,
+            "slow-loop" => case.slow_loop = true,
+            "one-shot" => case.one_shot = true,
+            _ => case.tries = word.strip_prefix("tries=").expect(word).parse().expect(word),
+        }
+    }
+    case
+}
+
+#[test]
+fn stories() {
+    let bless = std::env::var_os("BLESS").is_some();
+    let mut failures = String::new();
+    for path in files("timeline") {
+        let text = std::fs::read_to_string(&path).unwrap();
+        let told = run(&text);
+        if told == text {
+            continue;
+        }
+        if bless {
+            std::fs::write(&path, told).unwrap();
+        } else {
+            writeln!(failures, "{} differs (BLESS=1 rewrites it):", path.display()).unwrap();
+            for (want, got) in text.lines().zip(told.lines()).filter(|(want, got)| want != got).take(12) {
+                writeln!(failures, "  want {want}\n  got  {got}").unwrap();
+            }
+            if text.lines().count() != told.lines().count() {
+                writeln!(failures, "  ({} lines wanted, {} got)", text.lines().count(), told.lines().count()).unwrap();
+            }
+        }
+    }
+    assert!(failures.is_empty(), "\n{failures}");
+}
+
+/// The script with the expected lines as they came out.
+fn run(text: &str) -> String {
+    let mut out = String::new();
+    let mut story = Story::new();
+    for line in text.lines().filter(|line| !line.trim_start().starts_with('=')) {
+        out.push_str(line);
+        out.push('\n');
+        let words = split(line.split('#').next().unwrap());
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        match words.as_slice() {
+            [] => {}
+            ["case", ..] => story = Story::new(),
+            ["container", name, options @ ..] => story.declare(name, options),
+            ["at", time, strip @ ..] => {
+                for answer in story.at(parse_time(time), strip.first().copied()) {
+                    writeln!(out, "  = {answer}").unwrap();
+                }
+            }
+            [time, who, what @ ..] => story.happen(parse_time(time), who, what),
+            _ => panic!("not understood: {line}"),
+        }
+    }
+    out
+}
+
+/// Words of a line; quotes keep blanks together.
+fn split(line: &str) -> Vec<String> {
+    let mut words = Vec::new();
+    let mut quoted = false;
+    let mut word = String::new();
+    for c in line.chars() {
+        match c {
+            '"' => quoted = !quoted,
+            c if c.is_whitespace() && !quoted => {
+                if !word.is_empty() {
+                    words.push(std::mem::take(&mut word));
+                }
+            }
+            c => word.push(c),
+        }
+    }
+    if !word.is_empty() {
+        words.push(word);
+    }
+    words
+}
+
+fn parse_time(text: &str) -> Duration {
+    let mut total = 0.0;
+    let mut number = String::new();
+    for c in text.chars() {
+        let unit = match c {
+            'h' => 3600.0,
+            'm' => 60.0,
+            's' => 1.0,
+            _ => {
+                number.push(c);
+                continue;
+            }
+        };
+        total += number.parse::<f64>().expect(text) * unit;
+        number.clear();
+    }
+    assert!(number.is_empty(), "a time needs units: {text}");
+    Duration::from_secs_f64(total)
+}
+
+const BEGIN: Nanos = Nanos::from_secs(1_800_000_000);
+
+struct Story {
+    judge: Judge,
+    containers: BTreeMap<String, (Arc<ResourceId>, Spec)>,
+    said: Vec<String>,
+    clock_off: i64,
+    /// Platform's stamp of what happens: a reconciliation reports what was earlier.
+    occurred: Nanos,
+    now: Nanos,
+}
+
+impl Story {
+    fn new() -> Self {
+        let routes = Routes::new(vec![Route { receiver: "oncall".to_owned(), levels: None }]);
+        let judge = Judge::new(routes, "http://127.0.0.1:8119".to_owned());
+        Self { judge, containers: BTreeMap::new(), said: Vec::new(), clock_off: 0, occurred: BEGIN, now: BEGIN }
+    }
+
+    fn declare(&mut self, name: &str, options: &[&str]) {
+        let mut spec = Spec { image: "app:1".to_owned(), stop_timeout_ms: 10_000, ..Spec::default() };
+        spec.created_at = None;
+        let mut project = String::new();
+        let mut service = name.to_owned();
+        for option in options {
+            match option.split_once('=').unwrap_or((option, "")) {
+                ("image", image) => spec.image = image.to_owned(),
+                ("restart", policy) => spec.restart = policy_of(policy),
+                ("health", check) => {
+                    let parts: Vec<&str> = check.split('/').collect();
+                    spec.has_health_check = true;
+                    spec.health_interval_ms = parse_time(parts[0]).as_millis() as u64;
+                    spec.health_retries = parts[1].parse().unwrap();
+                    spec.health_start_period_ms = parse_time(parts[2]).as_millis() as u64;
+                }
+                ("ports", port) => {
+                    let (container_port, host_port) = (port.parse().unwrap(), port.parse().unwrap());
+                    spec.ports.push(PortSpec { container_port, host_port, protocol: "tcp".to_owned() });
+                }
+                ("memory", mib) => spec.memory_limit_bytes = mib.parse::<u64>().unwrap() << 20,
+                ("project", of) => project = of.to_owned(),
+                ("service", of) => service = of.to_owned(),
+                ("attached", _) => spec.attached = true,
+                ("auto_remove", _) => spec.auto_remove = true,
+                _ => panic!("option {option}"),
+            }
+        }
+        let kind = if project.is_empty() { WorkloadKind::LoneContainer } else { WorkloadKind::ComposeService };
+        let id = ResourceId {
+            tenant: Tenant::default(),
+            cluster: "host".to_owned(),
+            kind: ResourceKind::Container,
+            uid: format!("{name}-id"),
+            name: name.to_owned(),
+            node: "host".to_owned(),
+            workload: Some(WorkloadRef { kind, project, name: service }),
+        };
+        self.containers.insert(name.to_owned(), (Arc::new(id), spec));
+    }
+
+    fn advance(&mut self, to: Nanos) {
+        while let Some(due) = self.judge.next_deadline().filter(|due| *due <= to) {
+            let effects = self.judge.tick(due, true);
+            self.hear(effects);
+        }
+        self.now = to;
+    }
+
+    fn hear(&mut self, effects: Vec<Effect>) {
+        for effect in effects {
+            let Effect::Tell(message) = effect else { continue };
+            let field = |name: &str| message.body[name].as_str().unwrap_or("-").to_owned();
+            self.said.push(format!(
+                "! {} {} {} #{}: {}{}",
+                field("status"),
+                field("level"),
+                field("inspection"),
+                message.sequence,
+                field("cause"),
+                match message.body["resolved_because"].as_str() {
+                    Some(because) => format!(" [{because}]"),
+                    None => String::new(),
+                }
+            ));
+        }
+    }
+
+    fn push(&mut self, id: Arc<ResourceId>, fact: Fact, source: Source, reason: Option<&str>) {
+        let occurred_at = Nanos(self.occurred.0 + self.clock_off);
+        let log = match &fact {
+            Fact::Exit(_) => Some(Arc::new(LogTail {
+                lines: vec![LogLine { at: None, stderr: true, text: "last words".to_owned() }],
+                note: None,
+            })),
+            _ => None,
+        };
+        let change = StateChange {
+            resource: id,
+            fact,
+            old: None,
+            reason: reason.map(str::to_owned),
+            occurred_at,
+            observed_at: self.now,
+            source,
+            evidence: log.map(|log| Evidence { log: Some(log), ..Evidence::default() }),
+        };
+        let effects = self.judge.observe(&change, true);
+        self.hear(effects);
+    }
+
+    fn happen(&mut self, time: Duration, who: &str, what: &[&str]) {
+        self.occurred = BEGIN.plus(time);
+        self.advance(self.occurred.max(self.now));
+        let cluster = Arc::new(hinomi_alert::runtime_resource("host"));
+        match who {
+            "runtime" => {
+                let state = RuntimeState {
+                    up: what[0] != "down",
+                    version: "Docker 20.10".to_owned(),
+                    restarted: what[0] != "up",
+                    rebooted: what[0] == "rebooted",
+                    ..RuntimeState::default()
+                };
+                let state = RuntimeState { restarted: state.up && state.restarted, ..state };
+                self.push(cluster, Fact::Runtime(state), Source::Probe, None);
+            }
+            "gap" => {
+                let reason: GapReason = serde_json::from_value(what[0].into()).unwrap();
+                let lost = what[1..].iter().map(|text| (*text).to_owned()).collect();
+                let from = self.now.minus(Duration::from_secs(10));
+                self.push(cluster, Fact::Gap(Gap { from, to: self.now, reason, lost }), Source::Hinomi, None);
+            }
+            "clock" => {
+                let back = what[0].starts_with('-');
+                let by = parse_time(what[0].trim_start_matches(['-', '+'])).as_nanos() as i64;
+                self.clock_off += if back { -by } else { by };
+            }
+            name => self.happen_to(name, what),
+        }
+    }
+
+    fn happen_to(&mut self, name: &str, what: &[&str]) {
+        let (id, spec) = self.containers.get(name).unwrap_or_else(|| panic!("container {name}")).clone();
+        let (source, what) = match what {
+            ["reconcile", rest @ ..] => (Source::Reconcile, rest),
+            ["inspect", rest @ ..] => (Source::Inspect, rest),
+            _ => (Source::RuntimeEvent, what),
+        };
+        let option = |key: &str| {
+            what.iter().find_map(|word| word.strip_prefix(key)?.strip_prefix('=')).map(str::to_owned)
+        };
+        let health = |status, streak| Fact::Health(Health { status, failing_streak: streak, last_probe: None });
+        let mut reason = None;
+        let fact = match what {
+            ["created", ..] => {
+                self.push(id.clone(), Fact::Spec(Box::new(spec)), Source::Inspect, None);
+                Fact::Phase(Phase::Created)
+            }
+            ["running", ..] => {
+                if !self.judge.timeline().tracks.contains_key(&id.uid) {
+                    self.push(id.clone(), Fact::Spec(Box::new(spec)), Source::Inspect, None);
+                }
+                let started_at = Some(Nanos(self.occurred.0 + self.clock_off));
+                let pid = option("pid").map_or(100, |pid| pid.parse().unwrap());
+                Fact::Phase(Phase::Running(RunState { pid, started_at }))
+            }
+            ["exit", code, rest @ ..] => Fact::Exit(Exit {
+                code: code.parse().ok(),
+                error: rest.first().map(|text| (*text).to_owned()),
+                oom_hint: *code == "137",
+            }),
+            ["oom", ..] => Fact::Oom(Oom {
+                witness: if option("comm").is_some() { OomWitness::Tracefs } else { OomWitness::Runtime },
+                victim_pid: option("pid").map(|pid| pid.parse().unwrap()),
+                victim_comm: option("comm"),
+                victim_rss_kib: None,
+                peak_bytes: None,
+                kills: None,
+            }),
+            ["signal", number, ..] => Fact::Intent(Intent {
+                action: IntentAction::Signal,
+                signal: number.parse().ok(),
+                by_runtime: what.contains(&"by_runtime"),
+            }),
+            ["stop", ..] => Fact::Intent(Intent { action: IntentAction::Stop, signal: None, by_runtime: false }),
+            ["healthy"] => health(HealthStatus::Healthy, 0),
+            ["unhealthy", streak] => health(HealthStatus::Unhealthy, streak.parse().unwrap()),
+            ["paused"] => Fact::Phase(Phase::Paused),
+            ["unpaused"] => Fact::Phase(Phase::Unpaused),
+            ["restarting"] => Fact::Phase(Phase::Restarting),
+            ["removing"] => Fact::Phase(Phase::Removing),
+            ["dead"] => Fact::Phase(Phase::Dead),
+            ["exited", rest @ ..] => {
+                reason = rest.first().copied();
+                Fact::Phase(Phase::Exited)
+            }
+            ["gone", ..] => Fact::Phase(Phase::Gone { unseen: source == Source::Reconcile }),
+            ["name", new] => {
+                let (id, spec) = self.containers.remove(name).unwrap();
+                let mut id = (*id).clone();
+                id.name = (*new).to_owned();
+                id.workload.as_mut().unwrap().name = (*new).to_owned();
+                let renamed = (Arc::new(id), spec);
+                self.containers.insert((*new).to_owned(), renamed);
+                Fact::Name((*new).to_owned())
+            }
+            ["stage", stage, outcome, rest @ ..] => Fact::Stage(StageMark {
+                stage: serde_json::from_value((*stage).into()).unwrap(),
+                outcome: serde_json::from_value((*outcome).into()).unwrap(),
+                cause: rest.first().map(|text| (*text).to_owned()),
+                took_ms: None,
+            }),
+            ["unobserved", n] => Fact::UnobservedRestarts(n.parse().unwrap()),
+            ["process_gone"] => {
+                let exit = Exit { code: None, error: Some("its process is gone".to_owned()), oom_hint: false };
+                return self.push(id, Fact::Exit(exit), Source::Probe, Some("phantom"));
+            }
+            _ => panic!("what happened to {name}? {what:?}"),
+        };
+        let source = if matches!(fact, Fact::Oom(_)) { Source::Kernel } else { source };
+        self.push(id, fact, source, reason);
+    }
+
+    fn at(&mut self, time: Duration, strip: Option<&str>) -> Vec<String> {
+        self.advance(BEGIN.plus(time));
+        let mut answers = std::mem::take(&mut self.said);
+        for incident in self.judge.incidents().open() {
+            for finding in incident.findings.iter().filter(|finding| finding.resolved_at.is_none()) {
+                answers.push(format!(
+                    "{} {} ({}) {}: {}",
+                    finding.level, finding.inspection, finding.cause_class, finding.level_reason, finding.cause
+                ));
+            }
+        }
+        if let Some(name) = strip {
+            let uid = &self.containers[name].0.uid;
+            let attempt = self.judge.timeline().tracks[uid].attempt().expect("an attempt");
+            let stages: Vec<String> = attempt.stages.iter().map(stage_words).collect();
+            answers.push(format!("launch {}: {}", attempt.number, stages.join(", ")));
+        }
+        if answers.is_empty() {
+            answers.push("nothing".to_owned());
+        }
+        answers
+    }
+}
+
+fn stage_words(record: &StageRecord) -> String {
+    let outcome = serde_json::to_value(record.outcome).unwrap();
+    format!("{} {}", record.stage.title(), outcome.as_str().unwrap())
+}
+
+fn policy_of(text: &str) -> RestartPolicy {
+    match text.split_once(':').unwrap_or((text, "0")) {
+        ("no", _) => RestartPolicy::No,
+        ("always", _) => RestartPolicy::Always,
+        ("unless-stopped", _) => RestartPolicy::UnlessStopped,
+        ("on-failure", max) => RestartPolicy::OnFailure { max_retries: max.parse().unwrap() },
+        _ => panic!("restart policy {text}"),
+    }
+}
