@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use hinomi_model::{Finding, Nanos, OomWitness, Stage};
+use hinomi_model::{Finding, Nanos, OomWitness, Outcome, Stage};
+use hinomi_timeline::level::TRIES_NOTICE;
 use hinomi_timeline::{Assessment, DeviationKind, End, duration_words, exit_words};
 
 use crate::evidence;
@@ -56,7 +57,7 @@ pub const ALL: [Inspection; 10] = [
         id: "unhealthy",
         finds: "the health check of a running container fails",
         listens_to: &["health"],
-        causes: &["after_healthy", "never_healthy"],
+        causes: &["after_healthy", "never_healthy", "found_unhealthy"],
     },
     Inspection {
         id: "stuck",
@@ -180,6 +181,7 @@ fn oom_end(a: &Assessment<'_>) -> Cause {
 
 fn launch_failed(a: &Assessment<'_>, stage: Stage, cause: &str) -> Cause {
     let class = launch_class(cause);
+    let cause = plain_cause(cause);
     let plain = match class {
         "bad_command" => "its command does not exist or can't be executed",
         "port_taken" => "a port that it publishes is taken",
@@ -191,6 +193,16 @@ fn launch_failed(a: &Assessment<'_>, stage: Stage, cause: &str) -> Cause {
     let name = &a.track.id.name;
     let words = format!("{name} failed at stage {}: {plain} ({cause})", stage.title());
     Cause { inspection: "start_failure", class, words, stage: Some(stage) }
+}
+
+/// The runtime's words without the layers that passed them on; the whole text is in the stage's cause.
+fn plain_cause(text: &str) -> &str {
+    let inner = text.rsplit_once("unable to start container process: ").map_or(text, |(_, inner)| inner);
+    let inner = match inner.split_once("driver failed programming external connectivity") {
+        Some((_, rest)) => rest.split_once("): ").map_or(inner, |(_, inner)| inner),
+        None => inner,
+    };
+    inner.trim_end_matches(": unknown")
 }
 
 /// Class of a launch failure by the runtime's words.
@@ -214,14 +226,17 @@ pub fn launch_class(text: &str) -> &'static str {
 }
 
 fn unhealthy(a: &Assessment<'_>) -> Cause {
-    let never = a.track.attempt().and_then(hinomi_timeline::Attempt::failed).is_some_and(|s| s.stage == Stage::Health);
+    let outcome = a.track.attempt().and_then(|attempt| attempt.stage(Stage::Health)).map(|stage| stage.outcome);
     let name = &a.track.id.name;
     let streak = a.track.health.as_ref().map_or(0, |health| health.failing_streak);
-    let how = if never { "never became healthy" } else { "became unhealthy" };
-    let class = if never { "never_healthy" } else { "after_healthy" };
+    let (class, how) = match outcome {
+        Some(Outcome::Failed) => ("never_healthy", "never became healthy"),
+        Some(Outcome::Unknown) => ("found_unhealthy", "is unhealthy"),
+        _ => ("after_healthy", "became unhealthy"),
+    };
     let times = if streak > 0 { format!(" ({streak} failed probes in a row)") } else { String::new() };
     let words = format!("{name} {how}{times}; Docker does not restart unhealthy containers");
-    Cause { inspection: "unhealthy", class, words, stage: never.then_some(Stage::Health) }
+    Cause { inspection: "unhealthy", class, words, stage: Some(Stage::Health) }
 }
 
 fn stuck(a: &Assessment<'_>) -> Cause {
@@ -252,8 +267,12 @@ fn ended(a: &Assessment<'_>) -> Cause {
         let words = format!("{name} {how}, {} times, every {every} on average", looped.count);
         return Cause { inspection: "crash_loop", class, words, stage: None };
     }
-    let class = end.map_or("code_lost", exit_class);
-    Cause { inspection: "abnormal_exit", class, words: format!("{name} {how}{}", again_words(a)), stage: None }
+    let words = format!("{name} {how}{}", again_words(a));
+    // Most of the loop lies before the first look: only its tries are known.
+    if a.deviation.tries >= TRIES_NOTICE {
+        return Cause { inspection: "crash_loop", class: "in_a_row", words, stage: None };
+    }
+    Cause { inspection: "abnormal_exit", class: end.map_or("code_lost", exit_class), words, stage: None }
 }
 
 fn end_words(end: &End) -> String {
@@ -263,6 +282,9 @@ fn end_words(end: &End) -> String {
             format!("was killed by SIGKILL from outside (no API call, no OOM kill seen){after}")
         }
         (_, Some(error)) => format!("ended with {}{after}: {error}", exit_words(end.code)),
+        _ if end.oom_hint && !end.seen => {
+            format!("ended with {}{after}; Docker marks it as killed for memory", exit_words(end.code))
+        }
         _ => format!("ended with {}{after}", exit_words(end.code)),
     }
 }
@@ -271,7 +293,8 @@ fn exit_class(end: &End) -> &'static str {
     match end.code {
         None => "code_lost",
         Some(0) => "success_restarted",
-        Some(137) => "killed_from_outside",
+        // Found afterwards: who killed it was not seen.
+        Some(137) if end.seen => "killed_from_outside",
         Some(132 | 134 | 135 | 136 | 139) => "crashed",
         Some(_) => "exit_code",
     }

@@ -148,7 +148,7 @@ impl Timeline {
             self.tracks.entry(uid.clone()).or_insert_with(|| Track::new(Arc::clone(&change.resource), at));
         let before = WorkloadKey::of(&track.id);
         track.id = renamed(&track.id, change);
-        if !matches!(change.fact, Fact::Stage(_) | Fact::Spec(_)) {
+        if is_worth_a_line(track, &change.fact) {
             track.note(at, change_words(change));
         }
         let was_ready = track.ready_since.is_some();
@@ -222,6 +222,16 @@ impl Timeline {
     }
 }
 
+/// Whether a change is shown as evidence. A failed start is told by its stage, not by the end of a run that never was.
+fn is_worth_a_line(track: &Track, fact: &Fact) -> bool {
+    match fact {
+        Fact::Spec(_) => false,
+        Fact::Stage(mark) => mark.outcome == Outcome::Failed,
+        Fact::Exit(_) => track.state != State::Created,
+        _ => true,
+    }
+}
+
 /// The identity after a change: a new name moves a lone container to the workload of that name.
 fn renamed(id: &Arc<ResourceId>, change: &StateChange) -> Arc<ResourceId> {
     let Fact::Name(name) = &change.fact else {
@@ -247,10 +257,10 @@ struct Around {
 fn fold_fact(track: &mut Track, change: &StateChange, around: Around) {
     let at = change.observed_at;
     match &change.fact {
-        Fact::Spec(spec) => fold_spec(track, spec, at),
+        Fact::Spec(spec) => fold_spec(track, spec, change),
         Fact::Phase(phase) => fold_phase(track, phase, change),
         Fact::Exit(exit) => fold_exit(track, exit, change, around),
-        Fact::Health(health) => fold_health(track, health, at),
+        Fact::Health(health) => fold_health(track, health, change),
         Fact::Oom(oom) => fold_oom(track, oom, at),
         Fact::Intent(intent) => {
             if matches!(intent.action, IntentAction::Signal | IntentAction::Stop | IntentAction::Remove) {
@@ -267,10 +277,11 @@ fn fold_fact(track: &mut Track, change: &StateChange, around: Around) {
     }
 }
 
-fn fold_spec(track: &mut Track, spec: &hinomi_model::Spec, at: Nanos) {
+fn fold_spec(track: &mut Track, spec: &hinomi_model::Spec, change: &StateChange) {
     track.spec = spec.clone();
     if track.attempts.is_empty() {
-        push_bounded(&mut track.attempts, Attempt::first(spec, at), ATTEMPTS_MAX);
+        let seen = change.source != Source::Reconcile;
+        push_bounded(&mut track.attempts, Attempt::first(spec, change.observed_at, seen), ATTEMPTS_MAX);
     }
 }
 
@@ -290,7 +301,8 @@ fn fold_phase(track: &mut Track, phase: &Phase, change: &StateChange) {
             if track.deviation.is_none() && track.state != State::Running {
                 track.wanted = true;
                 let mut deviation = Deviation::new(DeviationKind::Ended, at);
-                deviation.ends = 1;
+                deviation.ends = track.restarts.saturating_add(1);
+                deviation.tries = track.restarts;
                 track.deviation = Some(deviation);
             }
             if track.state != State::Running {
@@ -370,7 +382,8 @@ fn begin_run(track: &mut Track, run: &RunState, change: &StateChange) {
     });
     if !first {
         let number = track.attempts.back().map_or(1, |attempt| attempt.number.saturating_add(1));
-        push_bounded(&mut track.attempts, Attempt::restart(&track.spec, number, at), ATTEMPTS_MAX);
+        let seen = change.source != Source::Reconcile;
+        push_bounded(&mut track.attempts, Attempt::restart(&track.spec, number, at, seen), ATTEMPTS_MAX);
     }
     if let Some(attempt) = track.attempts.back_mut() {
         attempt.set(Stage::Start, Outcome::Passed, None, at);
@@ -487,13 +500,16 @@ fn push_end(track: &mut Track, exit: &Exit, change: &StateChange, intended: bool
         error: exit.error.clone(),
         intended,
         oom: oom && exit.code != Some(0),
+        oom_hint: exit.oom_hint,
+        seen: change.source != Source::Reconcile,
         ran_for,
         log,
     };
     push_bounded(&mut track.ends, end, ENDS_MAX);
 }
 
-fn fold_health(track: &mut Track, health: &Health, at: Nanos) {
+fn fold_health(track: &mut Track, health: &Health, change: &StateChange) {
+    let at = change.observed_at;
     // A frozen container is reported unhealthy; that says nothing.
     if track.state == State::Paused {
         return;
@@ -502,6 +518,10 @@ fn fold_health(track: &mut Track, health: &Health, at: Nanos) {
         let pending = attempt.stage(Stage::Health).is_some_and(|stage| stage.outcome != Outcome::Passed);
         match health.status {
             HealthStatus::Healthy if pending => attempt.set(Stage::Health, Outcome::Passed, None, at),
+            // Found so at the first look: whether it ever passed is not known.
+            HealthStatus::Unhealthy if pending && change.source == Source::Reconcile => {
+                attempt.set(Stage::Health, Outcome::Unknown, health.last_probe.clone(), at);
+            }
             HealthStatus::Unhealthy if pending => {
                 attempt.set(Stage::Health, Outcome::Failed, health.last_probe.clone(), at);
             }
@@ -561,7 +581,7 @@ fn fold_stage(track: &mut Track, mark: &StageMark, at: Nanos) {
     let launch = mark.outcome == Outcome::Failed && matches!(mark.stage, Stage::Pull | Stage::Create | Stage::Start);
     if launch && track.state == State::Restarting {
         let number = track.attempts.back().map_or(1, |attempt| attempt.number.saturating_add(1));
-        push_bounded(&mut track.attempts, Attempt::restart(&track.spec, number, at), ATTEMPTS_MAX);
+        push_bounded(&mut track.attempts, Attempt::restart(&track.spec, number, at, true), ATTEMPTS_MAX);
     }
     if let Some(attempt) = track.attempts.back_mut() {
         attempt.mark(mark, at);
@@ -579,7 +599,11 @@ fn fold_unobserved(track: &mut Track, n: u32, at: Nanos, around: Around) {
         attempt.end();
     }
     track.enter(State::Restarting, at);
-    if around.with_runtime || around.history {
+    if around.history {
+        track.restarts = n.saturating_sub(1);
+        return;
+    }
+    if around.with_runtime {
         return;
     }
     track.restarts = track.restarts.saturating_add(n.saturating_sub(1));

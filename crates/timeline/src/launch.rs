@@ -10,20 +10,23 @@ pub struct Attempt {
     pub number: u32,
     /// When it began (steady time).
     pub begun_at: Nanos,
+    /// Its begin and stages were seen as they happened; else no times are known.
+    #[serde(default)]
+    pub seen: bool,
     /// Its stages, in order.
     pub stages: Vec<StageRecord>,
 }
 
 impl Attempt {
     /// A first attempt: begins with the creation.
-    pub(crate) fn first(spec: &Spec, at: Nanos) -> Self {
-        Self { number: 1, begun_at: at, stages: blank(spec, at, Outcome::Unknown, Outcome::Passed) }
+    pub(crate) fn first(spec: &Spec, at: Nanos, seen: bool) -> Self {
+        Self { number: 1, begun_at: at, seen, stages: blank(spec, at, Outcome::Unknown, Outcome::Passed) }
     }
 
     /// A restart: begins at Start, nothing is pulled or created.
-    pub(crate) fn restart(spec: &Spec, number: u32, at: Nanos) -> Self {
+    pub(crate) fn restart(spec: &Spec, number: u32, at: Nanos, seen: bool) -> Self {
         let stages = blank(spec, at, Outcome::NotApplicable, Outcome::NotApplicable);
-        Self { number, begun_at: at, stages }
+        Self { number, begun_at: at, seen, stages }
     }
 
     /// The record of one stage.
@@ -40,12 +43,12 @@ impl Attempt {
 
     /// Notes how a stage went. A stage that does not exist here stays so.
     pub(crate) fn mark(&mut self, mark: &StageMark, at: Nanos) {
-        let begun_at = self.begun_at;
+        let (begun_at, seen) = (self.begun_at, self.seen);
         let Some(record) = self.stages.iter_mut().find(|record| record.stage == mark.stage) else { return };
         record.outcome = mark.outcome;
         record.at = matches!(mark.outcome, Outcome::Passed | Outcome::Failed | Outcome::Running).then_some(at);
         let since_begin = || u64::try_from(at.since(begun_at).as_millis()).unwrap_or(u64::MAX);
-        record.took_ms = mark.took_ms.or_else(|| (mark.outcome == Outcome::Passed).then(since_begin));
+        record.took_ms = mark.took_ms.or_else(|| (seen && mark.outcome == Outcome::Passed).then(since_begin));
         record.cause.clone_from(&mark.cause);
     }
 

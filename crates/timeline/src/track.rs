@@ -90,6 +90,12 @@ pub struct End {
     pub intended: bool,
     /// A process was killed for memory just before.
     pub oom: bool,
+    /// The runtime says that something in it was killed for memory at some time.
+    #[serde(default)]
+    pub oom_hint: bool,
+    /// It was seen as it happened, not found afterwards.
+    #[serde(default)]
+    pub seen: bool,
     /// How long the run lasted, where its begin is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ran_for: Option<Duration>,
