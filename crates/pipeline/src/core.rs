@@ -1,0 +1,346 @@
+//! The one task through which every state change goes, in order.
+
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+
+use hinomi_alert::{Effect, notify};
+use hinomi_base::task::Shutdown;
+use hinomi_disk::lock::FolderLock;
+use hinomi_model::{Fact, Gap, GapReason, Incident, IncidentStatus, Level, Message, Nanos, Source, StateChange};
+use hinomi_records::{Delivered, DeliveryStatus, Record, Stored, Ticket};
+use tokio::sync::mpsc;
+
+use crate::intake::Batch;
+use crate::open::{Checkpoint, HOUSEKEEPING};
+use crate::outbox::Outbox;
+use crate::view::Shared;
+
+/// How long a change may wait for the disk before it is judged from memory.
+const STORE_PATIENCE: Duration = Duration::from_millis(200);
+/// Batches judged together at most: bounds how long a deadline waits in a burst.
+const BATCHES_AT_ONCE: usize = 64;
+/// Records after which a checkpoint is worth its cost: bounds the replay at the next start.
+const CHECKPOINT_RECORDS: u64 = 20_000;
+/// How often a refusing disk is asked whether it is back.
+const DISK_PROBE: Duration = Duration::from_millis(500);
+/// How long the end of the process waits for the disk.
+const LAST_WRITE: Duration = Duration::from_secs(3);
+
+/// The running pipeline.
+#[derive(Debug)]
+pub struct Service {
+    shared: Arc<Shared>,
+    changes: mpsc::Receiver<Batch>,
+    outcomes: mpsc::Receiver<notify::Outcome>,
+    outbox: Outbox,
+    notifiers: Vec<notify::Service>,
+    /// Since when changes are judged without being stored.
+    not_stored_since: Option<Nanos>,
+    dropped_before: u64,
+    /// Of the last append: when it is settled, all before it are.
+    last_ticket: Option<Ticket>,
+    checkpoint_seq: u64,
+    _lock: FolderLock,
+}
+
+impl Service {
+    pub(crate) fn new(
+        shared: Arc<Shared>,
+        changes: mpsc::Receiver<Batch>,
+        outcomes: mpsc::Receiver<notify::Outcome>,
+        outbox: Outbox,
+        notifiers: Vec<notify::Service>,
+        lock: FolderLock,
+    ) -> Self {
+        let (not_stored_since, dropped_before) = (None, 0);
+        Self {
+            shared,
+            changes,
+            outcomes,
+            outbox,
+            notifiers,
+            not_stored_since,
+            dropped_before,
+            last_ticket: None,
+            checkpoint_seq: 0,
+            _lock: lock,
+        }
+    }
+
+    /// Runs until shutdown; then what is queued is stored and a checkpoint written.
+    pub async fn run(mut self, mut shutdown: Shutdown) {
+        for notifier in self.notifiers.drain(..) {
+            hinomi_base::task::spawn("notifier", notifier.run(shutdown.clone()));
+        }
+        self.begin();
+        let mut housekeeping = tokio::time::interval(HOUSEKEEPING);
+        housekeeping.reset();
+        let mut batches = Vec::with_capacity(BATCHES_AT_ONCE);
+        loop {
+            let until_due = self.until_due();
+            tokio::select! {
+                biased;
+                () = shutdown.wait() => break,
+                taken = self.changes.recv_many(&mut batches, BATCHES_AT_ONCE) => {
+                    if taken == 0 {
+                        break;
+                    }
+                    let changes = batches.drain(..).flat_map(|batch| batch.changes).collect();
+                    self.take(changes).await;
+                }
+                Some(outcome) = self.outcomes.recv() => self.done(outcome),
+                () = tokio::time::sleep(until_due) => self.tick().await,
+                _ = housekeeping.tick() => self.keep_house().await,
+            }
+            self.outbox.hand_over();
+            self.show_waiting();
+        }
+        self.end().await;
+    }
+
+    /// After the replay: messages of receivers that the configuration no longer has are given up, visibly.
+    fn begin(&mut self) {
+        let now = self.now();
+        for orphan in self.outbox.take_orphans() {
+            tracing::warn!(receiver = %orphan.receiver, incident = %orphan.incident,
+                "a waiting message was given up: the configuration no longer has its receiver");
+            self.store_done(&orphan, DeliveryStatus::GaveUp, "receiver removed from the configuration".to_owned(), now);
+        }
+        let effects = self.judge(|judge| judge.begin(now));
+        self.follow(effects);
+        self.outbox.hand_over();
+        self.show_waiting();
+    }
+
+    fn now(&self) -> Nanos {
+        Nanos(self.shared.clock.now())
+    }
+
+    fn judge<T>(&self, act: impl FnOnce(&mut hinomi_alert::Judge) -> T) -> T {
+        act(&mut self.shared.judge.write().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn until_due(&self) -> Duration {
+        let judge = self.shared.judge.read().unwrap_or_else(PoisonError::into_inner);
+        let due = judge.next_deadline().map_or(HOUSEKEEPING, |at| at.since(self.now()));
+        if self.not_stored_since.is_some() { due.min(DISK_PROBE) } else { due.min(HOUSEKEEPING) }
+    }
+
+    /// Stamps, stores, judges.
+    async fn take(&mut self, mut changes: Vec<StateChange>) {
+        let now = self.now();
+        if let Some(step) = self.shared.clock.take_step() {
+            changes.insert(0, self.own_change(Fact::ClockStep(step.by_ns), now));
+        }
+        self.judge(|judge| {
+            for change in &mut changes {
+                change.observed_at = now;
+                change.old = old_value(judge.timeline(), change);
+            }
+        });
+        let stored = self.store(changes.iter().cloned().map(Record::Change).collect(), now).await;
+        for change in &changes {
+            let effects = self.judge(|judge| judge.observe(change, stored));
+            self.follow(effects);
+        }
+    }
+
+    fn append(&mut self, records: Vec<Record>) -> Ticket {
+        let ticket = self.shared.store.append(records);
+        self.last_ticket = Some(ticket.clone());
+        ticket
+    }
+
+    /// Whether the records are durable now; if not they are written later, or counted as lost.
+    async fn store(&mut self, records: Vec<Record>, now: Nanos) -> bool {
+        let answer = self.append(records).wait_async(STORE_PATIENCE).await;
+        match answer {
+            Stored::Ok(_) => true,
+            Stored::Late | Stored::Refused { .. } => {
+                if self.not_stored_since.is_none() {
+                    self.not_stored_since = Some(now);
+                    self.dropped_before = self.shared.store.health().dropped;
+                    tracing::error!(?answer, dir = %self.shared.settings.data_dir.display(),
+                        "the disk refuses; changes are judged from memory and marked as not stored");
+                }
+                false
+            }
+        }
+    }
+
+    async fn tick(&mut self) {
+        let now = self.now();
+        self.look_at_disk(now).await;
+        let stored = self.not_stored_since.is_none();
+        let effects = self.judge(|judge| judge.tick(now, stored));
+        self.follow(effects);
+    }
+
+    /// When the disk works again: the time in which it did not is a gap.
+    async fn look_at_disk(&mut self, now: Nanos) {
+        let Some(from) = self.not_stored_since else { return };
+        let health = self.shared.store.health();
+        if !health.ok || health.queued > 0 {
+            return;
+        }
+        self.not_stored_since = None;
+        let dropped = health.dropped.saturating_sub(self.dropped_before);
+        let lost = if dropped > 0 { vec![format!("{dropped} records that no longer fitted in memory")] } else { Vec::new() };
+        tracing::info!(dropped, "the disk works again");
+        let gap = Gap { from, to: now, reason: GapReason::NotStored, lost };
+        self.take(vec![self.own_change(Fact::Gap(gap), now)]).await;
+    }
+
+    fn own_change(&self, fact: Fact, now: Nanos) -> StateChange {
+        StateChange {
+            resource: Arc::new(hinomi_alert::runtime_resource(&self.shared.settings.host.name)),
+            fact,
+            old: None,
+            reason: None,
+            occurred_at: now,
+            observed_at: now,
+            source: Source::Hinomi,
+            evidence: None,
+        }
+    }
+
+    fn follow(&mut self, effects: Vec<Effect>) {
+        let mut records = Vec::with_capacity(effects.len());
+        for effect in effects {
+            match effect {
+                Effect::Store(incident) => {
+                    log_incident(&incident);
+                    records.push(Record::Incident(*incident));
+                }
+                Effect::Tell(message) => {
+                    records.push(Record::Queued((*message).clone()));
+                    self.queue(*message);
+                }
+            }
+        }
+        if !records.is_empty() {
+            // Not waited for: should a crash lose them, the same messages follow again under the same keys.
+            let _later = self.append(records);
+        }
+        self.outbox.hand_over();
+    }
+
+    fn queue(&mut self, message: Message) {
+        if let Some(shed) = self.outbox.queue(message) {
+            let now = self.now();
+            tracing::error!(receiver = %shed.receiver, incident = %shed.incident, "the queue of a receiver is full; its oldest message was given up");
+            self.store_done(&shed, DeliveryStatus::GaveUp, "too many messages waited".to_owned(), now);
+        }
+    }
+
+    fn store_done(&mut self, message: &Message, status: DeliveryStatus, detail: String, at: Nanos) {
+        let done = Delivered {
+            receiver: message.receiver.clone(),
+            incident: message.incident.clone(),
+            sequence: message.sequence,
+            at,
+            status,
+            detail,
+        };
+        let _later = self.append(vec![Record::Delivered(done)]);
+    }
+
+    fn done(&mut self, outcome: notify::Outcome) {
+        let (status, detail) = match outcome.end {
+            notify::End::Accepted => (DeliveryStatus::Accepted, String::new()),
+            notify::End::GaveUp { why } => (DeliveryStatus::GaveUp, why),
+        };
+        self.outbox.done(&outcome.receiver, &outcome.incident, outcome.sequence);
+        let done = Delivered {
+            receiver: outcome.receiver,
+            incident: outcome.incident,
+            sequence: outcome.sequence,
+            at: self.now(),
+            status,
+            detail,
+        };
+        let _later = self.append(vec![Record::Delivered(done)]);
+    }
+
+    fn show_waiting(&self) {
+        let waiting = self.shared.receivers.keys().map(|name| (name.clone(), self.outbox.waiting(name)));
+        *self.shared.outbox_waiting.write().unwrap_or_else(PoisonError::into_inner) = waiting.collect();
+    }
+
+    async fn keep_house(&mut self) {
+        let now = self.now();
+        self.judge(|judge| judge.note_alive(now));
+        if let Err(error) = self.shared.store.retain(now) {
+            tracing::warn!(%error, "old records could not be removed; tried again in a minute");
+        }
+        if self.shared.store.last_seq().saturating_sub(self.checkpoint_seq) >= CHECKPOINT_RECORDS {
+            self.checkpoint().await;
+        }
+    }
+
+    /// Writes down the state as of the last record. Only when everything judged is stored: what is in the state must
+    /// not be folded again behind it.
+    async fn checkpoint(&mut self) {
+        let Some(last) = self.last_ticket.clone() else { return };
+        let Stored::Ok(seq) = last.wait_async(LAST_WRITE).await else { return };
+        let judge = self.shared.judge.read().unwrap_or_else(PoisonError::into_inner).snapshot();
+        let checkpoint = Checkpoint { judge, waiting: self.outbox.all() };
+        match serde_json::to_vec(&checkpoint) {
+            Ok(bytes) => {
+                self.shared.store.checkpoint(seq, bytes);
+                self.checkpoint_seq = seq;
+            }
+            Err(error) => tracing::error!(%error, "the state can't be written as a checkpoint; this is a bug in Hinomi"),
+        }
+    }
+
+    /// Takes what is queued, stores it, and writes a checkpoint.
+    async fn end(mut self) {
+        self.changes.close();
+        let mut rest = Vec::new();
+        while let Ok(batch) = self.changes.try_recv() {
+            rest.extend(batch.changes);
+        }
+        if !rest.is_empty() {
+            self.take(rest).await;
+        }
+        let now = self.now();
+        self.judge(|judge| judge.note_alive(now));
+        self.checkpoint().await;
+        self.shared.store.close(LAST_WRITE);
+    }
+}
+
+/// The value before, in words, where it is known.
+fn old_value(timeline: &hinomi_timeline::Timeline, change: &StateChange) -> Option<String> {
+    let track = timeline.tracks.get(&change.resource.uid)?;
+    match &change.fact {
+        Fact::Phase(_) => Some(track.state.word().to_owned()),
+        Fact::Health(_) => track.health.as_ref().map(|health| format!("{:?}", health.status).to_lowercase()),
+        Fact::Name(_) => Some(track.id.name.clone()),
+        Fact::Spec(_) => Some(track.spec.image.clone()).filter(|image| !image.is_empty()),
+        _ => None,
+    }
+}
+
+/// The terminal's line: a person may never be told nothing.
+fn log_incident(incident: &Incident) {
+    let Some(root) = incident.root_finding() else { return };
+    let (cause, level) = (root.cause.as_str(), incident.level.as_str());
+    let key = incident.key.as_str();
+    match (incident.status, incident.level) {
+        (IncidentStatus::Resolved, _) => {
+            let because = incident.resolved_because.as_deref().unwrap_or("");
+            tracing::info!(incident = key, level, inspection = %root.inspection, because, "resolved: {cause}");
+        }
+        (IncidentStatus::Firing, Level::Alert) => {
+            tracing::error!(incident = key, inspection = %root.inspection, reason = %root.level_reason, "ALERT: {cause}");
+        }
+        (IncidentStatus::Firing, Level::Notice) => {
+            tracing::warn!(incident = key, inspection = %root.inspection, reason = %root.level_reason, "notice: {cause}");
+        }
+        (IncidentStatus::Firing, Level::None) => {
+            tracing::info!(incident = key, inspection = %root.inspection, reason = %root.level_reason, "recorded: {cause}");
+        }
+    }
+}

@@ -1,0 +1,38 @@
+//! Opens the engines, owns current state, runs the flow from state change to message.
+//!
+//! # In one breath
+//!
+//! Collectors push state changes through [`Intake`] (the [`Sink`](hinomi_model::Sink) of this process); [`Service`]
+//! stamps them, makes them durable, lets the judge fold and inspect them, stores the incidents and queues the messages
+//! that follow, and hands each message to its receiver's notifier. Readers ask through [`Handle`].
+//!
+//! # Data in, data out
+//!
+//! `agent` -> [`Intake`] -> **`core`** -> `records` (durable) -> `alert::Judge` -> `outbox` -> `alert::notify`.
+//!
+//! # Invariants
+//!
+//! - **P1** A change is judged when it is durable, or 200 ms after it came, marked *not stored*: a disk that refuses
+//!   never silences an alert.
+//! - **P2** A message is queued durably; it leaves the queue when its receiver accepted it or can never accept it.
+//! - **P3** After `kill -9` the state is the newest checkpoint and the records behind it, and everything is looked at
+//!   once: what was not said is said, under the same key.
+//! - **P4** Knows no HTTP; everything that grows draws on one memory budget.
+
+mod core;
+mod error;
+mod intake;
+mod open;
+mod outbox;
+pub mod settings;
+mod view;
+pub mod why;
+
+pub use core::Service;
+pub use error::Error;
+pub use intake::Intake;
+pub use open::{Options, open};
+pub use view::{
+    ChangeView, CollectorStatus, Collectors, FindingView, Handle, ReceiverView, Status, StoreView, TimelineQuery,
+    TimelineView, Totals, WorkloadView,
+};

@@ -1,0 +1,261 @@
+//! `hinomi.yaml`: every key, its default, its bounds (`docs/reference/config.md`).
+//!
+//! # Invariants
+//!
+//! - Every key is optional; an unknown one is a problem; all problems are told at once.
+//! - This version has no authentication, so it listens on loopback addresses only.
+//! - No secret is in [`Settings::effective_yaml`].
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use hinomi_alert::settings::{Receiver, Route, Settings as AlertSettings};
+use hinomi_config::emit::Emitter;
+use hinomi_config::{Map, Note, Problem, Problems, Size, Value, decode, parse};
+
+/// Default port, HTTP.
+pub const PORT: u16 = 8119;
+/// Where Docker listens when nothing else is said.
+pub const DOCKER_HOST_DEFAULT: &str = "unix:///var/run/docker.sock";
+
+const DAY: Duration = Duration::from_secs(86_400);
+
+/// Everything that can be set.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// Address of the API, loopback only.
+    pub listen: SocketAddr,
+    /// Where everything is stored.
+    pub data_dir: PathBuf,
+    /// How long, and how much.
+    pub retention: Retention,
+    /// Memory budget; `None`: a quarter of RAM or of the cgroup's limit.
+    pub memory_max: Option<Size>,
+    /// The machine.
+    pub host: Host,
+    /// The Docker Engine to watch.
+    pub docker: Docker,
+    /// Where messages go.
+    pub receivers: Vec<Receiver>,
+    /// Which messages go where.
+    pub routes: Vec<Route>,
+}
+
+/// How long things are kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Retention {
+    /// State changes, findings and incidents.
+    pub state: Duration,
+    /// Most disk space for everything; the oldest goes first.
+    pub disk_max: Size,
+}
+
+/// The machine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Host {
+    /// Its name in everything that is stored and sent.
+    pub name: String,
+}
+
+/// The Docker Engine to watch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Docker {
+    /// Whether to watch one at all.
+    pub enabled: bool,
+    /// Its socket, `unix:///path`.
+    pub host: String,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, PORT)),
+            data_dir: PathBuf::from("/var/lib/hinomi"),
+            retention: Retention { state: DAY * 30 * 13, disk_max: Size(10 << 30) },
+            memory_max: None,
+            host: Host { name: hostname() },
+            docker: Docker { enabled: true, host: DOCKER_HOST_DEFAULT.to_owned() },
+            receivers: Vec::new(),
+            routes: Vec::new(),
+        }
+    }
+}
+
+impl Settings {
+    /// Decodes the text of `file`. `env` gives environment variables: `DOCKER_HOST`, and those that secrets name.
+    ///
+    /// # Errors
+    ///
+    /// Everything that is wrong, in the order of the file.
+    pub fn parse(
+        text: &str,
+        file: &str,
+        env: &dyn Fn(&str) -> Option<String>,
+    ) -> Result<(Self, Vec<Note>), Vec<Problem>> {
+        let problems = Problems::new(file);
+        let tree = parse(text, &problems);
+        let settings = Value::root(&tree, &problems).map().map(|root| Self::decode(root, &problems, env));
+        let (problems, notes) = problems.into_sorted();
+        match settings {
+            Some(settings) if problems.is_empty() => Ok((settings, notes)),
+            Some(_) | None => Err(problems),
+        }
+    }
+
+    /// Every key with the value in force, as YAML. Secrets are shown as `<secret>`.
+    #[must_use]
+    pub fn effective_yaml(&self) -> String {
+        let mut emitter = Emitter::new();
+        emitter.entry("listen", self.listen);
+        emitter.entry("data_dir", self.data_dir.display());
+        emitter.map("retention", |e| {
+            e.entry("state", decode::duration_text(self.retention.state));
+            e.entry("disk_max", self.retention.disk_max);
+        });
+        match self.memory_max {
+            Some(size) => emitter.entry("memory_max", size),
+            None => emitter.raw("memory_max", "null # a quarter of RAM, or of the cgroup's limit"),
+        }
+        emitter.map("host", |e| e.entry("name", &self.host.name));
+        emitter.map("docker", |e| {
+            e.entry("enabled", self.docker.enabled);
+            e.entry("host", &self.docker.host);
+        });
+        AlertSettings { receivers: self.receivers.clone(), routes: self.routes.clone() }.emit(&mut emitter);
+        emitter.finish()
+    }
+
+    /// What is absent or wrong keeps its default; what is wrong is told.
+    fn decode(mut root: Map<'_>, problems: &Problems, env: &dyn Fn(&str) -> Option<String>) -> Self {
+        let default = Self::default();
+        let listen = root.take("listen", loopback);
+        let data_dir = root.take("data_dir", decode::absolute_path);
+        let retention = root.take("retention", |value| retention(value, &default.retention));
+        let memory_max = root.take("memory_max", memory_max);
+        let host = root.take("host", |value| host(value, &default.host));
+        let docker = root.take("docker", |value| docker(value, problems, env));
+        let alert = AlertSettings::take(&mut root, env);
+        root.finish();
+        Self {
+            listen: listen.unwrap_or(default.listen),
+            data_dir: data_dir.unwrap_or(default.data_dir),
+            retention: retention.unwrap_or(default.retention),
+            memory_max,
+            host: host.unwrap_or(default.host),
+            docker: docker
+                .unwrap_or_else(|| Docker { enabled: true, host: docker_host(None, true, problems, env) }),
+            receivers: alert.receivers,
+            routes: alert.routes,
+        }
+    }
+}
+
+fn loopback(value: &Value<'_>) -> Option<SocketAddr> {
+    let addr = decode::socket_addr(value)?;
+    if addr.ip().is_loopback() {
+        return Some(addr);
+    }
+    value.problem(
+        format!("{addr} can be reached from other machines, and this version has no authentication"),
+        format!(
+            "listen on 127.0.0.1:{} and put a TLS proxy that authenticates in front of it",
+            if addr.port() == 0 { PORT } else { addr.port() }
+        ),
+    );
+    None
+}
+
+fn retention(value: &Value<'_>, default: &Retention) -> Option<Retention> {
+    let mut map = value.map()?;
+    let state = map.take("state", decode::duration_within(DAY..=DAY * 3650));
+    let disk_max = map.take("disk_max", at_least(Size(64 << 20)));
+    for key in ["metrics", "logs"] {
+        let _unused = map.take(key, |value| {
+            let duration = decode::duration(value);
+            value
+                .note("accepted, not used by this version", "it takes effect once Hinomi keeps these itself");
+            duration
+        });
+    }
+    map.finish();
+    Some(Retention { state: state.unwrap_or(default.state), disk_max: disk_max.unwrap_or(default.disk_max) })
+}
+
+fn memory_max(value: &Value<'_>) -> Option<Size> {
+    at_least(Size(16 << 20))(value)
+}
+
+fn at_least(least: Size) -> impl Fn(&Value<'_>) -> Option<Size> {
+    move |value| {
+        let size = decode::size(value)?;
+        if size >= least {
+            return Some(size);
+        }
+        value.problem(format!("{size} is too little to work with"), format!("write {least} or more"));
+        None
+    }
+}
+
+fn host(value: &Value<'_>, default: &Host) -> Option<Host> {
+    let mut map = value.map()?;
+    let name = map.take("name", decode::name);
+    map.finish();
+    Some(Host { name: name.unwrap_or_else(|| default.name.clone()) })
+}
+
+fn docker(value: &Value<'_>, problems: &Problems, env: &dyn Fn(&str) -> Option<String>) -> Option<Docker> {
+    let mut map = value.map()?;
+    let enabled = map.take("enabled", decode::boolean).unwrap_or(true);
+    let mut written = false;
+    let host = map.take("host", |value| {
+        written = true;
+        let text = decode::string(value)?;
+        check_docker_host(&text).map_err(|(message, remedy)| value.problem(message, remedy)).ok()?;
+        Some(text)
+    });
+    map.finish();
+    // A wrong host is told already; the environment's need not be judged when it is not used.
+    let wanted = enabled && !written;
+    Some(Docker { enabled, host: docker_host(host, wanted, problems, env) })
+}
+
+fn docker_host(
+    written: Option<String>,
+    wanted: bool,
+    problems: &Problems,
+    env: &dyn Fn(&str) -> Option<String>,
+) -> String {
+    if let Some(host) = written {
+        return host;
+    }
+    let from_env = env("DOCKER_HOST").filter(|host| wanted && !host.is_empty());
+    let Some(host) = from_env else { return DOCKER_HOST_DEFAULT.to_owned() };
+    if let Err((message, remedy)) = check_docker_host(&host) {
+        problems.add_outside("environment variable DOCKER_HOST", message, remedy);
+    }
+    host
+}
+
+fn check_docker_host(host: &str) -> Result<(), (String, String)> {
+    match host.strip_prefix("unix://") {
+        Some(path) if path.starts_with('/') => Ok(()),
+        Some(_) => Err(("the path of the socket is not absolute".to_owned(), remedy_docker_host())),
+        None => {
+            Err(("this version reaches Docker through a local socket only".to_owned(), remedy_docker_host()))
+        }
+    }
+}
+
+fn remedy_docker_host() -> String {
+    format!(
+        "write `docker: {{ host: \"{DOCKER_HOST_DEFAULT}\" }}`, and run Hinomi on the machine that runs Docker"
+    )
+}
+
+/// The kernel's name of this machine.
+fn hostname() -> String {
+    let read = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let name = read.trim();
+    if name.is_empty() || name == "(none)" { "localhost".to_owned() } else { name.to_owned() }
+}

@@ -1,0 +1,216 @@
+//! `hinomi.yaml` as a person writes it, and what it answers.
+
+use std::time::Duration;
+
+use hinomi_config::Size;
+use hinomi_model::Level;
+use hinomi_pipeline::settings::Settings;
+
+fn env(name: &str) -> Option<String> {
+    match name {
+        "TOKEN" => Some("Bearer hunter2".to_owned()),
+        "HOOK" => Some("https://hooks.example.com/services/hunter2".to_owned()),
+        _ => None,
+    }
+}
+
+/// Problems or notes as a terminal shows them.
+fn said(text: &str) -> String {
+    match Settings::parse(text, "hinomi.yaml", &env) {
+        Ok((_, notes)) => notes.iter().map(|note| format!("note: {note}\n")).collect(),
+        Err(problems) => problems.iter().map(|problem| format!("{problem}\n")).collect(),
+    }
+}
+
+const FIVE_MISTAKES: &str = r#"listen: 0.0.0.0:8119
+retention: { state: 400, disk_max: 10GiB }
+memory: 512MiB
+receivers:
+  - name: oncall
+    webhook: { url: exmaple }
+  - { name: chat, webhook: { url: "https://example.com/chat" } }
+routes:
+  - { receiver: onkall, levels: [alert] }
+  - receiver: chat
+"#;
+
+#[test]
+fn five_mistakes_give_five_messages() {
+    insta::assert_snapshot!(said(FIVE_MISTAKES), @r#"
+    hinomi.yaml:1:9: listen: 0.0.0.0:8119 can be reached from other machines, and this version has no authentication; listen on 127.0.0.1:8119 and put a TLS proxy that authenticates in front of it
+    hinomi.yaml:2:21: retention.state: not a duration: "400"; write it with a unit, like 500ms, 10s, 1h30m, 15d or 13mo
+    hinomi.yaml:3:1: memory: unknown key; did you mean "memory_max"?
+    hinomi.yaml:6:21: receivers[0].webhook.url: not a URL: "exmaple"; write it like https://example.com/hook
+    hinomi.yaml:9:17: routes[0].receiver: no receiver named "onkall"; did you mean "oncall"?
+    "#);
+}
+
+#[test]
+fn what_else_is_refused() {
+    let hook = "receivers: [{ name: a, webhook: { url: \"https://example.com/\" } }]\n";
+    let table = [
+        ("the level none", format!("{hook}routes: [{{ receiver: a, levels: [none, alrt] }}]\n")),
+        ("no levels at all", format!("{hook}routes: [{{ receiver: a, levels: [] }}]\n")),
+        ("a name twice", "receivers:\n  - { name: a, webhook: { url: \"http://a/\" } }\n  - { name: a, webhook: { url: \"http://b/\" } }\nroutes: [{ receiver: a }]\n".to_owned()),
+        ("no webhook", "receivers: [{ name: a }]\n".to_owned()),
+        ("headers", "receivers: [{ name: a, webhook: { url: \"http://a/\", headers: { Host: b, X-A: \"b\\nc\", \"a b\": c, X-B: { env: NONE } } } }]\n".to_owned()),
+        ("timeout", "receivers: [{ name: a, webhook: { url: \"http://a/\", timeout: 1h } }]\n".to_owned()),
+        ("docker over tcp", "docker: { host: \"tcp://10.0.0.1:2375\" }\n".to_owned()),
+        ("too little disk", "retention: { disk_max: 1MiB, state: 1h }\nmemory_max: 1MiB\n".to_owned()),
+        ("listen without port", "listen: 127.0.0.1\n".to_owned()),
+        ("a route to nowhere", "routes: [{ receiver: a }]\n".to_owned()),
+    ];
+    let all: String = table.iter().map(|(what, text)| format!("# {what}\n{}", said(text))).collect();
+    insta::assert_snapshot!(all, @r#"
+    # the level none
+    hinomi.yaml:2:34: routes[0].levels[0]: nobody is told of the level none; write notice, alert, or both
+    hinomi.yaml:2:40: routes[0].levels[1]: unknown word "alrt"; did you mean "alert"?
+    # no levels at all
+    hinomi.yaml:2:33: routes[0].levels: a route without levels carries nothing; leave `levels` out for notice and alert
+    # a name twice
+    hinomi.yaml:3:13: receivers[1].name: a second receiver named "a"; give each its own name
+    # no webhook
+    hinomi.yaml:1:13: receivers[0]: the key `webhook` is missing; add `webhook: { url: "https://example.com/hook" }`
+    # headers
+    hinomi.yaml:1:70: receivers[0].webhook.headers.Host: Hinomi sets this header itself; leave it out
+    hinomi.yaml:1:78: receivers[0].webhook.headers.X-A: not the value of a header; write one line of printable ASCII characters
+    hinomi.yaml:1:93: receivers[0].webhook.headers.a b: not the name of a header; write it like Authorization
+    hinomi.yaml:1:101: receivers[0].webhook.headers.X-B: the environment variable "NONE" is not set; set it, or use `{ file: /path }`
+    # timeout
+    hinomi.yaml:1:62: receivers[0].webhook.timeout: 1h is out of range; write one from 100ms to 1m
+    # docker over tcp
+    hinomi.yaml:1:17: docker.host: this version reaches Docker through a local socket only; write `docker: { host: "unix:///var/run/docker.sock" }`, and run Hinomi on the machine that runs Docker
+    # too little disk
+    hinomi.yaml:1:24: retention.disk_max: 1MiB is too little to work with; write 64MiB or more
+    hinomi.yaml:1:37: retention.state: 1h is out of range; write one from 1d to 3650d
+    hinomi.yaml:2:13: memory_max: 1MiB is too little to work with; write 16MiB or more
+    # listen without port
+    hinomi.yaml:1:9: listen: not an IP address with a port: "127.0.0.1"; write it like 127.0.0.1:80 or "[::1]:80"
+    # a route to nowhere
+    hinomi.yaml:1:22: routes[0].receiver: no receiver named "a"; add it under `receivers`
+    "#);
+}
+
+#[test]
+fn notes_stop_nothing() {
+    insta::assert_snapshot!(said(
+        "retention: { metrics: 15d, state: 13mo, logs: 7d, disk_max: 10GiB }\n\
+         receivers: [{ name: lonely, webhook: { url: \"https://example.com/\" } }]\n"
+    ), @r"
+    note: hinomi.yaml:1:23: retention.metrics: accepted, not used by this version; it takes effect once Hinomi keeps these itself
+    note: hinomi.yaml:1:47: retention.logs: accepted, not used by this version; it takes effect once Hinomi keeps these itself
+    note: hinomi.yaml:2:21: receivers[0].name: no route leads to this receiver; add `- { receiver: lonely }` under `routes`
+    ");
+}
+
+#[test]
+fn the_documented_shape_is_read() {
+    let text = r#"
+listen: 127.0.0.1:8119
+data_dir: /srv/hinomi
+retention: { metrics: 15d, state: 13mo, logs: 7d, disk_max: 10GiB }
+memory_max: 64MiB
+host: { name: web-1 }
+docker: { enabled: false }
+receivers:
+  - { name: oncall, webhook: { url: "https://example.com/hook" } }
+  - { name: chat, webhook: { url: { env: HOOK }, headers: { Authorization: { env: TOKEN } }, timeout: 3s } }
+routes:                      # a route without levels gets Notice and Alert, at once, day and night
+  - { receiver: oncall, levels: [alert] }
+  - { receiver: chat }
+"#;
+    let (settings, _) = Settings::parse(text, "hinomi.yaml", &env).unwrap();
+    assert_eq!(settings.memory_max, Some(Size(64 << 20)));
+    assert_eq!(settings.retention.state, Duration::from_secs(13 * 30 * 86_400));
+    let carried: Vec<Vec<bool>> = settings
+        .routes
+        .iter()
+        .map(|route| [Level::None, Level::Notice, Level::Alert].map(|level| route.carries(level)).to_vec())
+        .collect();
+    assert_eq!(carried, [[false, false, true], [false, true, true]]);
+    let chat = &settings.receivers[1].webhook;
+    assert_eq!(chat.url.expose().path(), "/services/hunter2");
+    assert_eq!(chat.headers["authorization"].expose(), "Bearer hunter2");
+    let shown = format!("{settings:?}{}", settings.effective_yaml());
+    assert!(!shown.contains("hunter2"), "{shown}");
+    insta::assert_snapshot!(settings.effective_yaml(), @r#"
+    listen: 127.0.0.1:8119
+    data_dir: /srv/hinomi
+    retention:
+      state: 13mo
+      disk_max: 10GiB
+    memory_max: 64MiB
+    host:
+      name: web-1
+    docker:
+      enabled: false
+      host: unix:///var/run/docker.sock
+    receivers:
+      - name: oncall
+        webhook:
+          url: https://example.com/hook
+          headers: {}
+          timeout: 10s
+      - name: chat
+        webhook:
+          url: "<secret>"
+          headers:
+            authorization: "<secret>"
+          timeout: 3s
+    routes:
+      - receiver: oncall
+        levels: [alert]
+      - receiver: chat
+        levels: [notice, alert]
+    "#);
+}
+
+#[test]
+fn effective_settings_are_read_back_as_the_same() {
+    let text = "host: { name: web-1 }\nreceivers: [{ name: \"a: b\", webhook: { url: \"https://example.com/#x\" } }]\n\
+                routes: [{ receiver: \"a: b\" }]\n";
+    let (settings, _) = Settings::parse(text, "hinomi.yaml", &env).unwrap();
+    let (again, _) = Settings::parse(&settings.effective_yaml(), "effective.yaml", &env).unwrap();
+    assert_eq!(again.effective_yaml(), settings.effective_yaml());
+    let (empty, notes) = Settings::parse("", "hinomi.yaml", &env).unwrap();
+    assert_eq!((empty, notes), (Settings::default(), Vec::new()));
+}
+
+#[test]
+fn docker_host_of_the_environment() {
+    let with = |text: &str, host: &str| {
+        let host = host.to_owned();
+        let env = move |name: &str| (name == "DOCKER_HOST").then(|| host.clone());
+        Settings::parse(text, "hinomi.yaml", &env).map(|(settings, _)| settings.docker.host)
+    };
+    assert_eq!(with("", "unix:///run/user/1000/docker.sock").unwrap(), "unix:///run/user/1000/docker.sock");
+    assert_eq!(with("", "").unwrap(), "unix:///var/run/docker.sock");
+    assert_eq!(with("docker: { host: \"unix:///x.sock\" }", "ssh://far").unwrap(), "unix:///x.sock");
+    assert!(with("docker: { enabled: false }", "ssh://far").is_ok());
+    let problems = with("", "ssh://far").unwrap_err();
+    assert!(problems[0].to_string().starts_with("environment variable DOCKER_HOST: "), "{}", problems[0]);
+}
+
+const REFERENCE: &str = include_str!("../../../docs/reference/config.md");
+
+#[test]
+fn the_reference_says_what_is() {
+    let env = |name: &str| name.starts_with("CHAT").then(|| "https://example.com/chat".to_owned());
+    let example = REFERENCE.split("```yaml\n").nth(1).unwrap().split("```").next().unwrap();
+    let (settings, notes) = Settings::parse(example, "config.md", &env).unwrap();
+    assert_eq!((settings.receivers.len(), settings.routes.len(), notes.len()), (2, 2, 0));
+
+    let problems = REFERENCE.split("```text\n").nth(1).unwrap().split("```").next().unwrap();
+    assert_eq!(said(FIVE_MISTAKES), problems);
+
+    let default = Settings::default();
+    for shown in [
+        format!("| `{}` |", default.listen),
+        format!("| `{}` |", default.data_dir.display()),
+        format!("| `{}` |", hinomi_config::decode::duration_text(default.retention.state)),
+        format!("| `{}` |", default.retention.disk_max),
+        format!("else `{}` |", default.docker.host),
+    ] {
+        assert!(REFERENCE.contains(&shown), "{shown}");
+    }
+}
