@@ -51,6 +51,8 @@ pub(crate) struct Update {
     pub(crate) incident: Incident,
     /// It differs in what must survive a crash, not only in its evidence.
     pub(crate) material: bool,
+    /// It opened, ended, got louder or has another cause.
+    pub(crate) news: bool,
     /// People may have to be told.
     pub(crate) tell: bool,
 }
@@ -114,7 +116,12 @@ impl Incidents {
                 let told = next.told.iter().map(|(_, level)| *level).max();
                 let tell = next.level > told.unwrap_or(Level::None) || has_new_cause(&next);
                 self.open.insert(subject.to_owned(), next.clone());
-                Some(Update { incident: next, material, tell })
+                let face = |incident: &Incident| {
+                    let cause = incident.root_finding().map(|root| root.inspection.clone());
+                    (incident.level, cause)
+                };
+                let news = before.as_ref().is_none_or(|before| face(before) != face(&next));
+                Some(Update { incident: next, material, news, tell })
             }
         }
     }
@@ -186,7 +193,7 @@ impl Incidents {
         }
         self.keep_over(incident.clone());
         let tell = !incident.told.is_empty();
-        Update { incident, material: true, tell }
+        Update { incident, material: true, news: true, tell }
     }
 }
 

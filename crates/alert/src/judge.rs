@@ -13,7 +13,12 @@ use crate::{Routes, inspection, notify, runtime};
 #[derive(Clone, Debug, PartialEq)]
 pub enum Effect {
     /// Store this incident as it is now.
-    Store(Box<Incident>),
+    Store {
+        /// The incident.
+        incident: Box<Incident>,
+        /// It opened, ended, got louder or has another cause: worth a line to whoever reads along.
+        news: bool,
+    },
     /// Queue this message for its receiver.
     Tell(Box<Message>),
 }
@@ -264,10 +269,10 @@ impl Judge {
 
     /// Turns an update into what is to be stored and said.
     fn follow(&mut self, update: Option<Update>, now: Nanos, effects: &mut Vec<Effect>) {
-        let Some(Update { incident, material, tell }) = update else { return };
+        let Some(Update { incident, material, news, tell }) = update else { return };
         if !tell {
             if material {
-                effects.push(Effect::Store(Box::new(incident)));
+                effects.push(Effect::Store { incident: Box::new(incident), news });
             }
             return;
         }
@@ -278,7 +283,7 @@ impl Judge {
         let told = if names.is_empty() { Some(incident.clone()) } else { self.incidents.told(&incident.key, sequence, &names, level) };
         let Some(incident) = told else { return };
         if material || !names.is_empty() {
-            effects.push(Effect::Store(Box::new(incident.clone())));
+            effects.push(Effect::Store { incident: Box::new(incident.clone()), news });
         }
         let Some(root) = incident.root_finding() else { return };
         let body = notify::body(&incident, root, sequence, incident.status, &self.url_base);

@@ -208,8 +208,10 @@ impl Service {
         let mut records = Vec::with_capacity(effects.len());
         for effect in effects {
             match effect {
-                Effect::Store(incident) => {
-                    log_incident(&incident);
+                Effect::Store { incident, news } => {
+                    if news {
+                        log_incident(&incident);
+                    }
                     records.push(Record::Incident(*incident));
                 }
                 Effect::Tell(message) => {
@@ -328,7 +330,8 @@ fn log_incident(incident: &Incident) {
     let Some(root) = incident.root_finding() else { return };
     let (cause, level) = (root.cause.as_str(), incident.level.as_str());
     let key = incident.key.as_str();
-    match (incident.status, incident.level) {
+    // As loud as it is now: the incident remembers the loudest it was.
+    match (incident.status, root.level) {
         (IncidentStatus::Resolved, _) => {
             let because = incident.resolved_because.as_deref().unwrap_or("");
             tracing::info!(incident = key, level, inspection = %root.inspection, because, "resolved: {cause}");

@@ -170,7 +170,12 @@ impl<'a> Look<'a> {
     fn hold_until(&self) -> Option<Nanos> {
         match self.deviation.kind {
             DeviationKind::OomInside => Some(self.deviation.started_at.plus(OOM_HOLD)),
-            DeviationKind::NotBack => Some(self.returned?.max(self.deviation.started_at).plus(NOT_BACK_HOLD)),
+            DeviationKind::NotBack => {
+                let began = self.deviation.started_at;
+                let back = self.returned.filter(|back| began.since(*back) <= HEALER_DOWN);
+                // Stopped by a runtime that goes: until it is back there is nothing to say, it just goes.
+                Some(back.map_or(began.plus(HEALER_DOWN), |back| back.max(began).plus(NOT_BACK_HOLD)))
+            }
             _ => None,
         }
     }
