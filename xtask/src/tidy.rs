@@ -61,7 +61,8 @@ fn layers(root: &Path) -> anyhow::Result<Vec<String>> {
         .current_dir(root)
         .output()
         .context("running cargo metadata")?;
-    let metadata: serde_json::Value = serde_json::from_slice(&out.stdout).context("reading cargo metadata")?;
+    let metadata: serde_json::Value =
+        serde_json::from_slice(&out.stdout).context("reading cargo metadata")?;
     let table: BTreeMap<&str, u8> = LAYERS.into_iter().collect();
     let mut problems = Vec::new();
     for package in metadata["packages"].as_array().into_iter().flatten() {

@@ -68,9 +68,10 @@ fn oom_facts(seen: &hinomi_timeline::OomSeen, limit_bytes: u64, fact: &mut impl 
         fact("peak memory", bytes_words(peak));
     }
     if let Some((comm, pid)) = seen.oom.victim_comm.as_ref().zip(seen.oom.victim_pid) {
-        let rss = seen.oom.victim_rss_kib.map_or_else(String::new, |kib| {
-            format!(", resident {}", bytes_words(kib.saturating_mul(1024)))
-        });
+        let rss = seen
+            .oom
+            .victim_rss_kib
+            .map_or_else(String::new, |kib| format!(", resident {}", bytes_words(kib.saturating_mul(1024))));
         fact("victim", format!("{comm} (pid {pid}{rss})"));
     }
     let witness = match seen.oom.witness {

@@ -127,7 +127,13 @@ impl Incidents {
     }
 
     /// Notes that receivers were told; returns the incident as it is now.
-    pub(crate) fn told(&mut self, key: &str, sequence: u32, receivers: &[&str], level: Level) -> Option<Incident> {
+    pub(crate) fn told(
+        &mut self,
+        key: &str,
+        sequence: u32,
+        receivers: &[&str],
+        level: Level,
+    ) -> Option<Incident> {
         let all = self.open.values_mut().chain(self.over.iter_mut());
         let incident = all.into_iter().find(|incident| incident.key == key)?;
         incident.sequence = sequence;
@@ -201,7 +207,8 @@ impl Incidents {
 pub(crate) fn has_new_cause(incident: &Incident) -> bool {
     let root = incident.root_finding();
     !incident.told.is_empty()
-        && root.is_some_and(|root| root.level > Level::None && !incident.told_causes.contains(&root.inspection))
+        && root
+            .is_some_and(|root| root.level > Level::None && !incident.told_causes.contains(&root.inspection))
 }
 
 /// The finding that comes first: the loudest, then the oldest.
@@ -242,9 +249,21 @@ fn merge(mut incident: Incident, found: Vec<Finding>, stored: bool, now: Nanos) 
 fn materially_differs(before: &Incident, after: &Incident) -> bool {
     let face = |incident: &Incident| {
         let findings = incident.findings.iter().map(|finding| {
-            (finding.id.clone(), finding.inspection.clone(), finding.level, finding.healing.state, finding.resolved_at)
+            (
+                finding.id.clone(),
+                finding.inspection.clone(),
+                finding.level,
+                finding.healing.state,
+                finding.resolved_at,
+            )
         });
-        (incident.status, incident.level, incident.root.clone(), incident.stored, findings.collect::<Vec<_>>())
+        (
+            incident.status,
+            incident.level,
+            incident.root.clone(),
+            incident.stored,
+            findings.collect::<Vec<_>>(),
+        )
     };
     face(before) != face(after)
 }

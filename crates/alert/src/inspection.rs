@@ -218,7 +218,13 @@ pub fn launch_class(text: &str) -> &'static str {
         "bind_source_missing"
     } else if has(&["no such image", "manifest unknown", "image not found"]) {
         "image_gone"
-    } else if has(&["executable file not found", "exec:", "exec format error", "permission denied", "no such file"]) {
+    } else if has(&[
+        "executable file not found",
+        "exec:",
+        "exec format error",
+        "permission denied",
+        "no such file",
+    ]) {
         "bad_command"
     } else {
         "other"
@@ -226,7 +232,8 @@ pub fn launch_class(text: &str) -> &'static str {
 }
 
 fn unhealthy(a: &Assessment<'_>) -> Cause {
-    let outcome = a.track.attempt().and_then(|attempt| attempt.stage(Stage::Health)).map(|stage| stage.outcome);
+    let outcome =
+        a.track.attempt().and_then(|attempt| attempt.stage(Stage::Health)).map(|stage| stage.outcome);
     let name = &a.track.id.name;
     let streak = a.track.health.as_ref().map_or(0, |health| health.failing_streak);
     let (class, how) = match outcome {
@@ -242,9 +249,10 @@ fn unhealthy(a: &Assessment<'_>) -> Cause {
 fn stuck(a: &Assessment<'_>) -> Cause {
     let name = &a.track.id.name;
     let (class, words) = match (&a.deviation.kind, a.track.state) {
-        (DeviationKind::Phantom, _) => {
-            ("process_gone", format!("{name}: the runtime says running, but its process is gone; it is not restarted"))
-        }
+        (DeviationKind::Phantom, _) => (
+            "process_gone",
+            format!("{name}: the runtime says running, but its process is gone; it is not restarted"),
+        ),
         (_, hinomi_timeline::State::Dead) => ("dead", format!("{name} is dead: its removal failed")),
         _ => ("removing", format!("{name} hangs in its removal")),
     };

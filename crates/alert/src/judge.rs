@@ -66,7 +66,10 @@ impl Judge {
     #[must_use]
     pub fn snapshot(&self) -> Snapshot {
         let incidents = self.incidents.over().cloned().collect::<Vec<_>>().into_iter().rev();
-        Snapshot { timeline: self.timeline.clone(), incidents: incidents.chain(self.incidents.open().cloned()).collect() }
+        Snapshot {
+            timeline: self.timeline.clone(),
+            incidents: incidents.chain(self.incidents.open().cloned()).collect(),
+        }
     }
 
     /// From a checkpoint.
@@ -118,7 +121,9 @@ impl Judge {
             Touched::Nothing => return Vec::new(),
             // Looked at when everything is compared; only the kernel's word is certain now.
             Touched::Workloads(_) if blind && change.source != Source::Kernel => return Vec::new(),
-            Touched::Runtime(cluster) if blind => vec![Subject::Runtime(cluster.clone()), Subject::Gaps(cluster)],
+            Touched::Runtime(cluster) if blind => {
+                vec![Subject::Runtime(cluster.clone()), Subject::Gaps(cluster)]
+            }
             Touched::Workloads(keys) => {
                 let cluster = change.resource.cluster.clone();
                 let mut subjects: Vec<Subject> = keys.into_iter().map(Subject::Workload).collect();
@@ -178,8 +183,12 @@ impl Judge {
         let mut effects = Vec::new();
         for subject in subjects {
             match &subject {
-                Subject::Workload(key) => self.look_at_workload(key, &subject, now, stored, changed, &mut effects),
-                Subject::Runtime(cluster) => self.look_at_runtime(cluster, &subject, now, stored, &mut effects),
+                Subject::Workload(key) => {
+                    self.look_at_workload(key, &subject, now, stored, changed, &mut effects)
+                }
+                Subject::Runtime(cluster) => {
+                    self.look_at_runtime(cluster, &subject, now, stored, &mut effects)
+                }
                 Subject::Gaps(cluster) => self.look_at_gaps(cluster, &subject, now, stored, &mut effects),
             }
         }
@@ -280,7 +289,11 @@ impl Judge {
         let sequence = incident.sequence.saturating_add(1);
         let names: Vec<&str> = receivers.iter().map(String::as_str).collect();
         let level = if names.is_empty() { Level::None } else { incident.level };
-        let told = if names.is_empty() { Some(incident.clone()) } else { self.incidents.told(&incident.key, sequence, &names, level) };
+        let told = if names.is_empty() {
+            Some(incident.clone())
+        } else {
+            self.incidents.told(&incident.key, sequence, &names, level)
+        };
         let Some(incident) = told else { return };
         if material || !names.is_empty() {
             effects.push(Effect::Store { incident: Box::new(incident.clone()), news });
@@ -299,7 +312,8 @@ impl Judge {
         if incident.status == IncidentStatus::Resolved {
             return incident.told.iter().map(|(name, _)| name.clone()).collect();
         }
-        let told = |name: &str| incident.told.iter().find(|(known, _)| known == name).map(|(_, level)| *level);
+        let told =
+            |name: &str| incident.told.iter().find(|(known, _)| known == name).map(|(_, level)| *level);
         let news = has_new_cause(incident);
         let names = self.routes.receivers(incident.level).into_iter();
         let untold = |name: &&str| told(name).is_none_or(|level| level < incident.level);

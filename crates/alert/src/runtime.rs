@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hinomi_model::{
-    Finding, FindingEvidence, GapReason, Healing, HealingState, Level, Nanos, ResourceId, ResourceKind, Tenant,
+    Finding, FindingEvidence, GapReason, Healing, HealingState, Level, Nanos, ResourceId, ResourceKind,
+    Tenant,
 };
 use hinomi_timeline::level::{Case, Serving, level};
 use hinomi_timeline::{Assessment, DeviationKind, Runtime, Timeline, change_words, duration_words};
@@ -96,11 +97,19 @@ fn down(id: &Arc<ResourceId>, runtime: &Runtime, down_at: Nanos, now: Nanos) -> 
         resource: Arc::clone(id),
         level: verdict.level,
         level_reason: verdict.reason,
-        cause: format!("{} does not answer; no container is started, restarted or checked meanwhile", id.name),
+        cause: format!(
+            "{} does not answer; no container is started, restarted or checked meanwhile",
+            id.name
+        ),
         cause_class: "no_answer".to_owned(),
         stage: None,
         stages: Vec::new(),
-        healing: Healing { healer: "the service manager of the host".to_owned(), action: "restart".to_owned(), state, ..Healing::default() },
+        healing: Healing {
+            healer: "the service manager of the host".to_owned(),
+            action: "restart".to_owned(),
+            state,
+            ..Healing::default()
+        },
         started_at: down_at,
         resolved_at: None,
         evidence: FindingEvidence { facts, changes: Vec::new(), log: None },
@@ -116,7 +125,8 @@ fn not_back<'a>(timeline: &'a Timeline, cluster: &str, now: Nanos) -> (Vec<Asses
         let here = outlook.assessments.into_iter().filter(|a| a.deviation.kind == DeviationKind::NotBack);
         missing.extend(here);
         if timeline.workloads.get(key).is_some_and(|w| {
-            w.tracks(&timeline.tracks).any(|t| t.deviation.as_ref().is_some_and(|d| d.kind == DeviationKind::NotBack))
+            w.tracks(&timeline.tracks)
+                .any(|t| t.deviation.as_ref().is_some_and(|d| d.kind == DeviationKind::NotBack))
         }) {
             deadline = [deadline, outlook.deadline].into_iter().flatten().min();
         }
@@ -140,7 +150,10 @@ fn not_back_finding(id: &Arc<ResourceId>, runtime: &Runtime, missing: &[Assessme
     };
     let facts = missing.iter().take(50).map(|a| {
         let policy = a.track.spec.restart;
-        (a.track.id.name.clone(), format!("{}, restart policy {policy}, {}", a.track.state.word(), a.verdict.reason))
+        (
+            a.track.id.name.clone(),
+            format!("{}, restart policy {policy}, {}", a.track.state.word(), a.verdict.reason),
+        )
     });
     Some(Finding {
         id: finding_id(&id.cluster, "not_back", started_at),
@@ -203,6 +216,10 @@ fn gap_finding(id: &Arc<ResourceId>, gap: &hinomi_model::Gap) -> Finding {
         healing: Healing { healer: "Hinomi".to_owned(), state: HealingState::Done, ..Healing::default() },
         started_at: gap.from,
         resolved_at: None,
-        evidence: FindingEvidence { facts: facts.into_iter().chain(lost).collect(), changes: Vec::new(), log: None },
+        evidence: FindingEvidence {
+            facts: facts.into_iter().chain(lost).collect(),
+            changes: Vec::new(),
+            log: None,
+        },
     }
 }

@@ -54,7 +54,8 @@ fn level_cells() {
             let (words, want) = line.split_once("=>").expect("a line is: words => level");
             let got = level(&cell(words));
             if got.level.as_str() != want.trim() {
-                writeln!(failures, "{}:{}: got {} ({})", path.display(), number + 1, got.level, got.reason).unwrap();
+                writeln!(failures, "{}:{}: got {} ({})", path.display(), number + 1, got.level, got.reason)
+                    .unwrap();
             }
         }
     }
@@ -108,7 +109,8 @@ fn stories() {
                 writeln!(failures, "  want {want}\n  got  {got}").unwrap();
             }
             if text.lines().count() != told.lines().count() {
-                writeln!(failures, "  ({} lines wanted, {} got)", text.lines().count(), told.lines().count()).unwrap();
+                writeln!(failures, "  ({} lines wanted, {} got)", text.lines().count(), told.lines().count())
+                    .unwrap();
             }
         }
     }
@@ -198,7 +200,14 @@ impl Story {
     fn new() -> Self {
         let routes = Routes::new(vec![Route { receiver: "oncall".to_owned(), levels: None }]);
         let judge = Judge::new(routes, "http://127.0.0.1:8119".to_owned());
-        Self { judge, containers: BTreeMap::new(), said: Vec::new(), clock_off: 0, occurred: BEGIN, now: BEGIN }
+        Self {
+            judge,
+            containers: BTreeMap::new(),
+            said: Vec::new(),
+            clock_off: 0,
+            occurred: BEGIN,
+            now: BEGIN,
+        }
     }
 
     fn declare(&mut self, name: &str, options: &[&str]) {
@@ -229,7 +238,8 @@ impl Story {
                 _ => panic!("option {option}"),
             }
         }
-        let kind = if project.is_empty() { WorkloadKind::LoneContainer } else { WorkloadKind::ComposeService };
+        let kind =
+            if project.is_empty() { WorkloadKind::LoneContainer } else { WorkloadKind::ComposeService };
         let id = ResourceId {
             tenant: Tenant::default(),
             cluster: "host".to_owned(),
@@ -333,7 +343,8 @@ impl Story {
         let option = |key: &str| {
             what.iter().find_map(|word| word.strip_prefix(key)?.strip_prefix('=')).map(str::to_owned)
         };
-        let health = |status, streak| Fact::Health(Health { status, failing_streak: streak, last_probe: None });
+        let health =
+            |status, streak| Fact::Health(Health { status, failing_streak: streak, last_probe: None });
         let mut reason = None;
         let fact = match what {
             ["created", ..] => {
@@ -366,7 +377,9 @@ impl Story {
                 signal: number.parse().ok(),
                 by_runtime: what.contains(&"by_runtime"),
             }),
-            ["stop", ..] => Fact::Intent(Intent { action: IntentAction::Stop, signal: None, by_runtime: false }),
+            ["stop", ..] => {
+                Fact::Intent(Intent { action: IntentAction::Stop, signal: None, by_runtime: false })
+            }
             ["healthy"] => health(HealthStatus::Healthy, 0),
             ["unhealthy", streak] => health(HealthStatus::Unhealthy, streak.parse().unwrap()),
             ["paused"] => Fact::Phase(Phase::Paused),
@@ -396,7 +409,8 @@ impl Story {
             }),
             ["unobserved", n] => Fact::UnobservedRestarts(n.parse().unwrap()),
             ["process_gone"] => {
-                let exit = Exit { code: None, error: Some("its process is gone".to_owned()), oom_hint: false };
+                let exit =
+                    Exit { code: None, error: Some("its process is gone".to_owned()), oom_hint: false };
                 return self.push(id, Fact::Exit(exit), Source::Probe, Some("phantom"));
             }
             _ => panic!("what happened to {name}? {what:?}"),
@@ -412,7 +426,11 @@ impl Story {
             for finding in incident.findings.iter().filter(|finding| finding.resolved_at.is_none()) {
                 answers.push(format!(
                     "{} {} ({}) {}: {}",
-                    finding.level, finding.inspection, finding.cause_class, finding.level_reason, finding.cause
+                    finding.level,
+                    finding.inspection,
+                    finding.cause_class,
+                    finding.level_reason,
+                    finding.cause
                 ));
             }
         }

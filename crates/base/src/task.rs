@@ -1,6 +1,5 @@
 //! Named tasks and threads, and the one shutdown signal.
 
-
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 

@@ -23,8 +23,8 @@ mod stage;
 mod time;
 
 pub use change::{
-    Evidence, Exit, Fact, Gap, GapReason, Health, HealthStatus, Intent, IntentAction, LogLine, LogTail, Oom, OomWitness,
-    Phase, PortSpec, RestartPolicy, RunState, RuntimeState, Source, Spec, StateChange,
+    Evidence, Exit, Fact, Gap, GapReason, Health, HealthStatus, Intent, IntentAction, LogLine, LogTail, Oom,
+    OomWitness, Phase, PortSpec, RestartPolicy, RunState, RuntimeState, Source, Spec, StateChange,
 };
 pub use error::ErrorKind;
 pub use finding::{Finding, FindingEvidence, Healing, HealingState};

@@ -53,7 +53,11 @@ pub struct WorkloadRef {
 
 impl std::fmt::Display for WorkloadRef {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        if self.project.is_empty() { f.write_str(&self.name) } else { write!(f, "{}/{}", self.project, self.name) }
+        if self.project.is_empty() {
+            f.write_str(&self.name)
+        } else {
+            write!(f, "{}/{}", self.project, self.name)
+        }
     }
 }
 

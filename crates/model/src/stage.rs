@@ -24,7 +24,8 @@ pub enum Stage {
 
 impl Stage {
     /// All stages, in order.
-    pub const ALL: [Self; 6] = [Self::Place, Self::Pull, Self::Create, Self::Start, Self::Health, Self::Serve];
+    pub const ALL: [Self; 6] =
+        [Self::Place, Self::Pull, Self::Create, Self::Start, Self::Health, Self::Serve];
 
     /// Name with a capital, as people read it.
     #[must_use]

@@ -6,7 +6,9 @@ use std::time::Duration;
 use hinomi_alert::{Effect, notify};
 use hinomi_base::task::Shutdown;
 use hinomi_disk::lock::FolderLock;
-use hinomi_model::{Fact, Gap, GapReason, Incident, IncidentStatus, Level, Message, Nanos, Source, StateChange};
+use hinomi_model::{
+    Fact, Gap, GapReason, Incident, IncidentStatus, Level, Message, Nanos, Source, StateChange,
+};
 use hinomi_records::{Delivered, DeliveryStatus, Record, Stored, Ticket};
 use tokio::sync::mpsc;
 
@@ -104,7 +106,12 @@ impl Service {
         for orphan in self.outbox.take_orphans() {
             tracing::warn!(receiver = %orphan.receiver, incident = %orphan.incident,
                 "a waiting message was given up: the configuration no longer has its receiver");
-            self.store_done(&orphan, DeliveryStatus::GaveUp, "receiver removed from the configuration".to_owned(), now);
+            self.store_done(
+                &orphan,
+                DeliveryStatus::GaveUp,
+                "receiver removed from the configuration".to_owned(),
+                now,
+            );
         }
         let effects = self.judge(|judge| judge.begin(now));
         self.follow(effects);
@@ -185,7 +192,11 @@ impl Service {
         }
         self.not_stored_since = None;
         let dropped = health.dropped.saturating_sub(self.dropped_before);
-        let lost = if dropped > 0 { vec![format!("{dropped} records that no longer fitted in memory")] } else { Vec::new() };
+        let lost = if dropped > 0 {
+            vec![format!("{dropped} records that no longer fitted in memory")]
+        } else {
+            Vec::new()
+        };
         tracing::info!(dropped, "the disk works again");
         let gap = Gap { from, to: now, reason: GapReason::NotStored, lost };
         self.take(vec![self.own_change(Fact::Gap(gap), now)]).await;
@@ -292,7 +303,9 @@ impl Service {
                 self.shared.store.checkpoint(seq, bytes);
                 self.checkpoint_seq = seq;
             }
-            Err(error) => tracing::error!(%error, "the state can't be written as a checkpoint; this is a bug in Hinomi"),
+            Err(error) => {
+                tracing::error!(%error, "the state can't be written as a checkpoint; this is a bug in Hinomi")
+            }
         }
     }
 

@@ -33,6 +33,6 @@ pub use error::Error;
 pub use intake::Intake;
 pub use open::{Options, open};
 pub use view::{
-    ChangeView, CollectorStatus, Collectors, FindingView, Handle, ReceiverView, Status, StoreView, TimelineQuery,
-    TimelineView, Totals, WorkloadView,
+    ChangeView, CollectorStatus, Collectors, FindingView, Handle, ReceiverView, Status, StoreView,
+    TimelineQuery, TimelineView, Totals, WorkloadView,
 };

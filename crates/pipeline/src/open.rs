@@ -17,12 +17,12 @@ use hinomi_timeline::{State, Timeline};
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 
+use crate::Error;
 use crate::core::Service;
 use crate::intake::{Intake, intake};
 use crate::outbox::Outbox;
 use crate::settings::Settings;
 use crate::view::{Collectors, Handle, Shared};
-use crate::Error;
 
 /// What the pipeline is built from.
 #[derive(Debug)]
@@ -131,7 +131,10 @@ fn replay(store: &Store, from: u64, judge: &mut Judge, owed: &mut BTreeMap<OwedK
         }
     });
     if replayed.unknown > 0 {
-        tracing::error!(records = replayed.unknown, "records of a newer version were left out; use that version");
+        tracing::error!(
+            records = replayed.unknown,
+            "records of a newer version were left out; use that version"
+        );
     }
 }
 
@@ -146,7 +149,8 @@ fn notifiers(
     let clients = notify::Clients::new();
     for receiver in receivers {
         let options = notify::Options::new(receiver.clone());
-        let (service, handle) = options.build(Arc::clone(&clients), clock.clone(), counters, outcomes.clone());
+        let (service, handle) =
+            options.build(Arc::clone(&clients), clock.clone(), counters, outcomes.clone());
         handles.insert(receiver.name.clone(), handle);
         services.push(service);
     }
@@ -156,7 +160,8 @@ fn notifiers(
 /// What a collector has to know to tell what changed while nobody looked.
 pub(crate) fn known(timeline: &Timeline, cluster: &str, last_observed_at: Option<Nanos>) -> Known {
     let state = timeline.runtimes.get(cluster).and_then(|runtime| runtime.state.clone());
-    let alive = timeline.tracks.values().filter(|track| track.id.cluster == cluster && track.state != State::Gone);
+    let alive =
+        timeline.tracks.values().filter(|track| track.id.cluster == cluster && track.state != State::Gone);
     let containers = alive.map(|track| {
         let known = KnownContainer {
             resource: Arc::clone(&track.id),

@@ -28,7 +28,11 @@ pub(crate) struct Outbox {
 }
 
 impl Outbox {
-    pub(crate) fn new(notifiers: BTreeMap<String, notify::Handle>, shed: Counter, no_receiver: Counter) -> Self {
+    pub(crate) fn new(
+        notifiers: BTreeMap<String, notify::Handle>,
+        shed: Counter,
+        no_receiver: Counter,
+    ) -> Self {
         Self { queues: BTreeMap::new(), notifiers, shed, no_receiver }
     }
 
@@ -71,7 +75,8 @@ impl Outbox {
     /// Messages whose receiver the configuration no longer has: given up.
     pub(crate) fn take_orphans(&mut self) -> Vec<Message> {
         let known = &self.notifiers;
-        let gone: Vec<String> = self.queues.keys().filter(|name| !known.contains_key(*name)).cloned().collect();
+        let gone: Vec<String> =
+            self.queues.keys().filter(|name| !known.contains_key(*name)).cloned().collect();
         let queues = gone.iter().filter_map(|name| self.queues.remove(name));
         let orphans: Vec<Message> = queues.flat_map(|queue| queue.waiting).collect();
         self.no_receiver.add(orphans.len() as u64);

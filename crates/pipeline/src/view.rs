@@ -10,7 +10,7 @@ use hinomi_base::budget::Budget;
 use hinomi_base::clock::Clock;
 use hinomi_base::counters::Counters;
 use hinomi_model::{
-    Finding, Gap, Incident, IncidentStatus, Known, Level, Nanos, ResourceId, Source, StateChange, StageRecord,
+    Finding, Gap, Incident, IncidentStatus, Known, Level, Nanos, ResourceId, Source, StageRecord, StateChange,
 };
 use hinomi_records::{ChangeQuery, Store};
 use hinomi_timeline::{Interval, State, change_words, intervals};
@@ -303,7 +303,8 @@ impl Handle {
     pub fn status(&self) -> Status {
         let settings = &self.0.settings;
         let routes = hinomi_alert::Routes::new(settings.routes.clone());
-        let unheard = [Level::Notice, Level::Alert].into_iter().filter(|level| routes.receivers(*level).is_empty());
+        let unheard =
+            [Level::Notice, Level::Alert].into_iter().filter(|level| routes.receivers(*level).is_empty());
         let judge = self.judge();
         let runtimes = judge.timeline().runtimes.values();
         let mut gaps: Vec<Gap> = runtimes.flat_map(|runtime| runtime.gaps.iter().cloned()).collect();
@@ -365,7 +366,9 @@ impl Handle {
         let judge = self.judge();
         let incidents = judge.incidents();
         let mut list: Vec<Incident> = incidents.open().cloned().collect();
-        list.sort_by_key(|incident| (std::cmp::Reverse(incident.level), std::cmp::Reverse(incident.opened_at)));
+        list.sort_by_key(|incident| {
+            (std::cmp::Reverse(incident.level), std::cmp::Reverse(incident.opened_at))
+        });
         if all {
             list.extend(incidents.over().cloned());
         }
@@ -387,7 +390,9 @@ impl Handle {
     pub fn findings(&self, all: bool) -> Vec<FindingView> {
         let incidents = self.incidents(all);
         let views = incidents.iter().flat_map(views);
-        views.filter(|view| all || (view.finding.level > Level::None && view.finding.resolved_at.is_none())).collect()
+        views
+            .filter(|view| all || (view.finding.level > Level::None && view.finding.resolved_at.is_none()))
+            .collect()
     }
 
     /// A finding by its id.
@@ -415,7 +420,10 @@ impl Handle {
                 kind: workload.key.workload.kind,
                 desired,
                 ready,
-                level: levels.get(&hinomi_alert::Subject::Workload(workload.key.clone()).to_string()).copied().unwrap_or_default(),
+                level: levels
+                    .get(&hinomi_alert::Subject::Workload(workload.key.clone()).to_string())
+                    .copied()
+                    .unwrap_or_default(),
                 instances: alive.map(instance).collect(),
             }
         };

@@ -53,10 +53,12 @@ const ID_PREFIX_MIN: usize = 6;
 /// Ids of the containers that a name means: a workload's, a container's by name, or by id.
 pub(crate) fn uids(judge: &Judge, name: &str) -> Result<BTreeSet<String>, Error> {
     let timeline = judge.timeline();
-    let of_workload = timeline.workloads.values().filter(|workload| {
-        workload.key.workload.to_string() == name || workload.key.workload.name == name
-    });
-    let mut found: BTreeSet<String> = of_workload.flat_map(|workload| workload.members.iter().cloned()).collect();
+    let of_workload = timeline
+        .workloads
+        .values()
+        .filter(|workload| workload.key.workload.to_string() == name || workload.key.workload.name == name);
+    let mut found: BTreeSet<String> =
+        of_workload.flat_map(|workload| workload.members.iter().cloned()).collect();
     let fits = |track: &&Track| {
         track.id.name == name || (name.len() >= ID_PREFIX_MIN && track.id.uid.starts_with(name))
     };
@@ -113,7 +115,8 @@ pub(crate) fn answer(judge: &Judge, name: &str, now: Nanos) -> Result<Why, Error
 }
 
 fn open_findings(judge: &Judge, keys: &BTreeSet<WorkloadKey>, uids: &BTreeSet<String>) -> Vec<Finding> {
-    let subjects: BTreeSet<String> = keys.iter().map(|key| Subject::Workload(key.clone()).to_string()).collect();
+    let subjects: BTreeSet<String> =
+        keys.iter().map(|key| Subject::Workload(key.clone()).to_string()).collect();
     let names: BTreeSet<&str> = keys.iter().map(|key| key.workload.name.as_str()).collect();
     let incidents = judge.incidents();
     let here = incidents.open().flat_map(|incident| incident.findings.iter().map(move |f| (incident, f)));

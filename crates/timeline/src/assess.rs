@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use hinomi_model::{Healing, HealingState, Nanos, RestartPolicy};
 
+use crate::fold::{close, deviate};
 use crate::level::{Case, Serving, Verdict, level};
 use crate::track::STABLE;
-use crate::fold::{close, deviate};
 use crate::{Deviation, DeviationKind, Loop, State, Timeline, Touched, Track, Workload, WorkloadKey, loops};
 
 /// After a kill for memory wait this long for the end that it usually causes.
@@ -119,10 +119,15 @@ fn settle_track(track: &mut Track, now: Nanos) -> Option<Duration> {
     if now.since(good_since) < stable_time(track, deviation) {
         return None;
     }
-    let healed = matches!(deviation.kind, DeviationKind::Ended | DeviationKind::NotBack | DeviationKind::Unhealthy)
-        && track.spec.restart != RestartPolicy::No;
+    let healed =
+        matches!(deviation.kind, DeviationKind::Ended | DeviationKind::NotBack | DeviationKind::Unhealthy)
+            && track.spec.restart != RestartPolicy::No;
     let took = good_since.since(deviation.started_at);
-    let by = if healed { format!("healed by {}", healer_name(track)) } else { "healthy and stable again".to_owned() };
+    let by = if healed {
+        format!("healed by {}", healer_name(track))
+    } else {
+        "healthy and stable again".to_owned()
+    };
     close(track, good_since, now, &by, healed);
     track.quick = 0;
     healed.then_some(took)
@@ -205,8 +210,12 @@ impl<'a> Look<'a> {
     }
 
     fn healing(&self, state: HealingState) -> Healing {
-        let heals = matches!(self.deviation.kind, DeviationKind::Ended | DeviationKind::LaunchFailed { .. } | DeviationKind::NotBack);
-        let never_started = self.track.run_began_at.is_none() && !matches!(self.deviation.kind, DeviationKind::Ended);
+        let heals = matches!(
+            self.deviation.kind,
+            DeviationKind::Ended | DeviationKind::LaunchFailed { .. } | DeviationKind::NotBack
+        );
+        let never_started =
+            self.track.run_began_at.is_none() && !matches!(self.deviation.kind, DeviationKind::Ended);
         let healer = if heals && !never_started { healer_name(self.track) } else { "nobody".to_owned() };
         let action = if healer == "nobody" { "" } else { "restart" };
         Healing {
@@ -265,9 +274,10 @@ impl<'a> Look<'a> {
         let grace = self.workload.grace_ends_at(&timeline.tracks);
         let overdue = Some(self.deviation.started_at.plus(self.workload.overdue_after()));
         let silent = self.deviation.next_try_at.map(|next| next.plus(HEALER_DOWN));
-        let stable = self.track.ready_since.map(|since| {
-            since.max(self.deviation.last_bad_at).plus(stable_time(self.track, self.deviation))
-        });
+        let stable = self
+            .track
+            .ready_since
+            .map(|since| since.max(self.deviation.last_bad_at).plus(stable_time(self.track, self.deviation)));
         let linger = self.track.gone_at.map(|gone| gone.plus(GONE_LINGER));
         let back = (self.deviation.kind == DeviationKind::NotBack)
             .then(|| self.returned.unwrap_or(self.deviation.started_at).plus(HEALER_DOWN));

@@ -56,7 +56,16 @@ pub struct Deviation {
 impl Deviation {
     pub(crate) fn new(kind: DeviationKind, at: Nanos) -> Self {
         let (tries, ends) = (0, 0);
-        Self { kind, started_at: at, last_bad_at: at, tries, ends, next_try_at: None, gave_up: None, oom: false }
+        Self {
+            kind,
+            started_at: at,
+            last_bad_at: at,
+            tries,
+            ends,
+            next_try_at: None,
+            gave_up: None,
+            oom: false,
+        }
     }
 }
 

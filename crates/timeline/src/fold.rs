@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hinomi_model::{
-    Exit, Fact, Health, HealthStatus, IntentAction, LogTail, Nanos, Oom, Outcome, Phase, ResourceId, ResourceKind,
-    RunState, Source, Stage, StageMark, StateChange, WorkloadKind,
+    Exit, Fact, Health, HealthStatus, IntentAction, LogTail, Nanos, Oom, Outcome, Phase, ResourceId,
+    ResourceKind, RunState, Source, Stage, StageMark, StateChange, WorkloadKind,
 };
 use serde::{Deserialize, Serialize};
 
@@ -14,8 +14,8 @@ use crate::launch::Attempt;
 use crate::track::{Asked, push_bounded};
 use crate::words::change_words;
 use crate::{
-    ATTEMPTS_MAX, Closed, Deviation, DeviationKind, ENDS_MAX, End, GONE_MAX, LEDGER_MAX, OomSeen, Runtime, State, Track,
-    Workload, WorkloadKey, restart,
+    ATTEMPTS_MAX, Closed, Deviation, DeviationKind, ENDS_MAX, End, GONE_MAX, LEDGER_MAX, OomSeen, Runtime,
+    State, Track, Workload, WorkloadKey, restart,
 };
 
 /// An end this soon after a kill for memory was caused by it.
@@ -121,7 +121,8 @@ impl Timeline {
         let here = self.tracks.values().filter(|track| track.id.cluster == cluster);
         let ends: Vec<(Nanos, Nanos)> = here.filter_map(asked_for).collect();
         let Some(last_asked) = ends.iter().map(|(asked, _)| *asked).max() else { return };
-        let last_end = ends.iter().filter(|(asked, _)| last_asked.since(*asked) <= SHUTDOWN_BURST).map(|(_, end)| *end);
+        let last_end =
+            ends.iter().filter(|(asked, _)| last_asked.since(*asked) <= SHUTDOWN_BURST).map(|(_, end)| *end);
         if last_end.max().is_none_or(|end| down_at.since(end) > SHUTDOWN_EOF) {
             return;
         }
@@ -181,7 +182,8 @@ impl Timeline {
             keys.insert(old);
         }
         if let Some(key) = after {
-            let workload = self.workloads.entry(key.clone()).or_insert_with(|| Workload::new(key.clone(), at));
+            let workload =
+                self.workloads.entry(key.clone()).or_insert_with(|| Workload::new(key.clone(), at));
             workload.members.insert(uid.to_owned());
             if let Some(took) = start_took {
                 workload.learn_start(took);
@@ -239,7 +241,9 @@ fn renamed(id: &Arc<ResourceId>, change: &StateChange) -> Arc<ResourceId> {
     };
     let mut new = (**id).clone();
     new.name.clone_from(name);
-    if let Some(workload) = new.workload.as_mut().filter(|workload| workload.kind == WorkloadKind::LoneContainer) {
+    if let Some(workload) =
+        new.workload.as_mut().filter(|workload| workload.kind == WorkloadKind::LoneContainer)
+    {
         workload.name.clone_from(name);
     }
     Arc::new(new)
@@ -357,14 +361,16 @@ fn fold_gone(track: &mut Track, at: Nanos) {
 
 fn begin_run(track: &mut Track, run: &RunState, change: &StateChange) {
     let at = change.observed_at;
-    let same = track.state == State::Running && (run.started_at.is_none() || run.started_at == track.started_at);
+    let same =
+        track.state == State::Running && (run.started_at.is_none() || run.started_at == track.started_at);
     if run.pid != 0 {
         track.pid = run.pid;
     }
     if same {
         return;
     }
-    let began = run.started_at.filter(|_| change.source == Source::Reconcile).map_or(at, |started| started.min(at));
+    let began =
+        run.started_at.filter(|_| change.source == Source::Reconcile).map_or(at, |started| started.min(at));
     let by_policy = track.state == State::Restarting;
     if by_policy {
         track.restarts = track.restarts.saturating_add(1);
@@ -538,8 +544,10 @@ fn fold_health(track: &mut Track, health: &Health, change: &StateChange) {
 fn fold_oom(track: &mut Track, oom: &Oom, at: Nanos) {
     match &mut track.oom {
         Some(seen) => {
-            let same = at.since(seen.last_at) <= OOM_SAME && (seen.oom.victim_pid.is_none() || oom.victim_pid.is_none()
-                || seen.oom.victim_pid == oom.victim_pid);
+            let same = at.since(seen.last_at) <= OOM_SAME
+                && (seen.oom.victim_pid.is_none()
+                    || oom.victim_pid.is_none()
+                    || seen.oom.victim_pid == oom.victim_pid);
             seen.count = seen.count.saturating_add(u32::from(!same));
             seen.last_at = at;
             merge_oom(&mut seen.oom, oom);
@@ -557,7 +565,10 @@ fn fold_oom(track: &mut Track, oom: &Oom, at: Nanos) {
         return;
     }
     // The witness came after the end it caused.
-    let late = track.ends.back_mut().filter(|end| !end.intended && at.since(end.at) <= OOM_SAME && end.code != Some(0));
+    let late = track
+        .ends
+        .back_mut()
+        .filter(|end| !end.intended && at.since(end.at) <= OOM_SAME && end.code != Some(0));
     if let Some(end) = late {
         end.oom = true;
         if let Some(deviation) = &mut track.deviation {
@@ -578,7 +589,8 @@ fn merge_oom(known: &mut Oom, new: &Oom) {
 }
 
 fn fold_stage(track: &mut Track, mark: &StageMark, at: Nanos) {
-    let launch = mark.outcome == Outcome::Failed && matches!(mark.stage, Stage::Pull | Stage::Create | Stage::Start);
+    let launch =
+        mark.outcome == Outcome::Failed && matches!(mark.stage, Stage::Pull | Stage::Create | Stage::Start);
     if launch && track.state == State::Restarting {
         let number = track.attempts.back().map_or(1, |attempt| attempt.number.saturating_add(1));
         push_bounded(&mut track.attempts, Attempt::restart(&track.spec, number, at, true), ATTEMPTS_MAX);
@@ -644,11 +656,16 @@ mod as_list {
 
     use crate::{Workload, WorkloadKey};
 
-    pub(super) fn serialize<S: Serializer>(map: &BTreeMap<WorkloadKey, Workload>, s: S) -> Result<S::Ok, S::Error> {
+    pub(super) fn serialize<S: Serializer>(
+        map: &BTreeMap<WorkloadKey, Workload>,
+        s: S,
+    ) -> Result<S::Ok, S::Error> {
         map.values().collect::<Vec<_>>().serialize(s)
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<BTreeMap<WorkloadKey, Workload>, D::Error> {
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        d: D,
+    ) -> Result<BTreeMap<WorkloadKey, Workload>, D::Error> {
         let list = Vec::<Workload>::deserialize(d)?;
         Ok(list.into_iter().map(|workload| (workload.key.clone(), workload)).collect())
     }

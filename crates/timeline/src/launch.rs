@@ -46,7 +46,8 @@ impl Attempt {
         let (begun_at, seen) = (self.begun_at, self.seen);
         let Some(record) = self.stages.iter_mut().find(|record| record.stage == mark.stage) else { return };
         record.outcome = mark.outcome;
-        record.at = matches!(mark.outcome, Outcome::Passed | Outcome::Failed | Outcome::Running).then_some(at);
+        record.at =
+            matches!(mark.outcome, Outcome::Passed | Outcome::Failed | Outcome::Running).then_some(at);
         let since_begin = || u64::try_from(at.since(begun_at).as_millis()).unwrap_or(u64::MAX);
         record.took_ms = mark.took_ms.or_else(|| (seen && mark.outcome == Outcome::Passed).then(since_begin));
         record.cause.clone_from(&mark.cause);

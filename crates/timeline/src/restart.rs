@@ -20,7 +20,9 @@ pub(crate) fn restarts(policy: RestartPolicy, code: Option<i32>, restarts: u32) 
     match policy {
         RestartPolicy::No => false,
         RestartPolicy::Always | RestartPolicy::UnlessStopped => true,
-        RestartPolicy::OnFailure { max_retries } => code != Some(0) && (max_retries == 0 || restarts < max_retries),
+        RestartPolicy::OnFailure { max_retries } => {
+            code != Some(0) && (max_retries == 0 || restarts < max_retries)
+        }
     }
 }
 

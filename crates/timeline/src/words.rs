@@ -86,7 +86,9 @@ fn fact_words(fact: &Fact) -> String {
                 OomWitness::Runtime => "runtime",
             };
             match (&oom.victim_comm, oom.victim_pid) {
-                (Some(comm), Some(pid)) => format!("out of memory: killed {comm} (pid {pid}), says the {who}"),
+                (Some(comm), Some(pid)) => {
+                    format!("out of memory: killed {comm} (pid {pid}), says the {who}")
+                }
                 _ => format!("out of memory: a process was killed, says the {who}"),
             }
         }
@@ -118,8 +120,12 @@ fn fact_words(fact: &Fact) -> String {
         }
         Fact::Name(name) => format!("renamed to {name}"),
         Fact::UnobservedRestarts(n) => format!("{n} restart(s) that nobody observed"),
-        Fact::Runtime(state) if state.up && state.rebooted => format!("runtime up after a reboot ({})", state.version),
-        Fact::Runtime(state) if state.up && state.restarted => format!("runtime restarted ({})", state.version),
+        Fact::Runtime(state) if state.up && state.rebooted => {
+            format!("runtime up after a reboot ({})", state.version)
+        }
+        Fact::Runtime(state) if state.up && state.restarted => {
+            format!("runtime restarted ({})", state.version)
+        }
         Fact::Runtime(state) if state.up => format!("runtime up ({})", state.version),
         Fact::Runtime(_) => "runtime down".to_owned(),
         Fact::Gap(gap) => {
@@ -162,7 +168,13 @@ mod tests {
                 failures.push(format!("{code:?}: {}", exit_words(code)));
             }
         }
-        for (ms, want) in [(300, "0.3 s"), (42_000, "42 s"), (303_000, "5 min 3 s"), (120_000, "2 min"), (7_800_000, "2 h 10 min")] {
+        for (ms, want) in [
+            (300, "0.3 s"),
+            (42_000, "42 s"),
+            (303_000, "5 min 3 s"),
+            (120_000, "2 min"),
+            (7_800_000, "2 h 10 min"),
+        ] {
             let got = duration_words(Duration::from_millis(ms));
             if got != want {
                 failures.push(format!("{ms} ms: {got}"));

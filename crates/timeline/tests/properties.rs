@@ -39,11 +39,9 @@ fn fact() -> impl Strategy<Value = Fact> {
             peak_bytes: None,
             kills: None,
         })),
-        (proptest::option::of(1i32..16), any::<bool>()).prop_map(|(signal, by_runtime)| Fact::Intent(Intent {
-            action: IntentAction::Signal,
-            signal,
-            by_runtime,
-        })),
+        (proptest::option::of(1i32..16), any::<bool>()).prop_map(|(signal, by_runtime)| Fact::Intent(
+            Intent { action: IntentAction::Signal, signal, by_runtime }
+        )),
         Just(Fact::Stage(StageMark {
             stage: Stage::Start,
             outcome: Outcome::Failed,
@@ -52,20 +50,34 @@ fn fact() -> impl Strategy<Value = Fact> {
         })),
         (1u32..4).prop_map(Fact::UnobservedRestarts),
         "[a-c]".prop_map(Fact::Name),
-        (any::<bool>(), any::<bool>())
-            .prop_map(|(up, restarted)| Fact::Runtime(RuntimeState { up, restarted, ..RuntimeState::default() })),
-        Just(Fact::Gap(Gap { from: Nanos(1), to: Nanos(2), reason: GapReason::RuntimeAway, lost: Vec::new() })),
+        (any::<bool>(), any::<bool>()).prop_map(|(up, restarted)| Fact::Runtime(RuntimeState {
+            up,
+            restarted,
+            ..RuntimeState::default()
+        })),
+        Just(Fact::Gap(Gap {
+            from: Nanos(1),
+            to: Nanos(2),
+            reason: GapReason::RuntimeAway,
+            lost: Vec::new()
+        })),
     ]
 }
 
 fn source() -> impl Strategy<Value = Source> {
-    prop_oneof![Just(Source::RuntimeEvent), Just(Source::Reconcile), Just(Source::Inspect), Just(Source::Probe)]
+    prop_oneof![
+        Just(Source::RuntimeEvent),
+        Just(Source::Reconcile),
+        Just(Source::Inspect),
+        Just(Source::Probe)
+    ]
 }
 
 fn change(index: usize, fact: Fact, source: Source, at: Nanos, occurred_at: Nanos) -> StateChange {
     let cluster = matches!(fact, Fact::Runtime(_) | Fact::Gap(_));
     let name = format!("c{index}");
-    let workload = WorkloadRef { kind: WorkloadKind::LoneContainer, project: String::new(), name: name.clone() };
+    let workload =
+        WorkloadRef { kind: WorkloadKind::LoneContainer, project: String::new(), name: name.clone() };
     let id = ResourceId {
         tenant: Tenant::default(),
         cluster: "host".to_owned(),
