@@ -1,0 +1,307 @@
+//! What can be typed: commands, options, examples.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+const ABOUT: &str = "Watches the healing of your containers, and tells you what can't heal by itself";
+
+const AFTER: &str = "\
+Examples:
+  hinomi up                    watch the Docker Engine of this machine
+  hinomi findings              what is wrong now
+  hinomi why shop/web          why a container or workload is as it is
+  hinomi timeline --since 2h   what happened
+
+Exit codes:
+  0  all is well
+  1  a finding is open (findings, why), or the command failed
+  2  wrong usage or configuration
+
+Environment:
+  HINOMI_SERVER    address that commands ask, as --server
+  HINOMI_CONFIG    configuration file, as --config
+  HINOMI_DATA_DIR  data folder, as --data-dir
+  HINOMI_LOG       log filter, like info or hinomi_agent=debug (RUST_LOG works too)
+  NO_COLOR         no colours";
+
+/// The command line.
+#[derive(Debug, Parser)]
+#[command(name = "hinomi", version, about = ABOUT, after_help = AFTER, max_term_width = 100)]
+#[command(disable_help_subcommand = true)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// Options of every command.
+#[derive(Debug, Args)]
+pub(crate) struct Global {
+    /// Hinomi to ask [default: `listen` of the configuration, else http://127.0.0.1:8119]
+    #[arg(
+        long,
+        global = true,
+        display_order = 100,
+        value_name = "URL",
+        env = "HINOMI_SERVER",
+        hide_env = true
+    )]
+    pub(crate) server: Option<String>,
+    /// How to print answers: text or json
+    #[arg(
+        long,
+        global = true,
+        display_order = 101,
+        value_enum,
+        value_name = "FORMAT",
+        default_value = "text"
+    )]
+    #[arg(hide_possible_values = true)]
+    pub(crate) output: Output,
+}
+
+/// How answers are printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Output {
+    /// For people.
+    Text,
+    /// For programs: as the API answers.
+    Json,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Watch this machine: collectors, pipeline and API in one process
+    #[command(after_help = "\
+Examples:
+  hinomi up
+  hinomi up --config ./hinomi.yaml --data-dir ./data
+  hinomi up --listen 127.0.0.1:9000 --log-format json
+
+Without --config, /etc/hinomi/hinomi.yaml is read if it exists.
+Without the right to write the default data folder, $XDG_STATE_HOME/hinomi (or
+~/.local/state/hinomi) is used.
+
+Exit code 0: ended by SIGTERM or SIGINT; 1: it failed; 2: wrong usage or configuration.")]
+    Up(Run),
+    /// Pipeline and API without collectors: look at what is stored
+    #[command(after_help = "\
+Examples:
+  hinomi server --data-dir ./copy-of-data
+  hinomi server --config ./hinomi.yaml")]
+    Server(Run),
+    /// Why a container or workload is as it is
+    #[command(after_help = "\
+Examples:
+  hinomi why web               a container or a Compose service, by name
+  hinomi why shop/web          a Compose service, by project and name
+  hinomi why 3f4e0a9b1c2d      a container, by the beginning of its id
+  hinomi why web -v            all log lines
+  hinomi why web --output json
+
+Exit code 0: nothing is wrong with it; 1: something is (or it is not known); 2: wrong usage.")]
+    Why(Why),
+    /// What is wrong now
+    #[command(after_help = "\
+Examples:
+  hinomi findings              open ones of level notice and alert
+  hinomi findings --all        also level none, and those that are over
+  hinomi findings --output json | jq '.findings[].cause'
+
+Exit code 0: none is open at level notice or alert; 1: at least one is; 2: wrong usage.")]
+    Findings(Findings),
+    /// What happened: every state change, oldest first
+    #[command(after_help = "\
+Examples:
+  hinomi timeline              the last hour
+  hinomi timeline --since 2d shop/web
+  hinomi timeline --from 2026-11-24T03:00:00Z --to 2026-11-24T03:10:00Z")]
+    Timeline(Timeline),
+    /// How Hinomi itself is: collectors, rights, receivers, disk, memory, gaps
+    #[command(after_help = "\
+Examples:
+  hinomi status
+  hinomi status -v             all counters
+  hinomi status --output json")]
+    Status(Status),
+    /// The configuration
+    #[command(subcommand, disable_help_subcommand = true)]
+    Config(Config),
+    /// What runs beside containers
+    #[command(subcommand, disable_help_subcommand = true)]
+    Agent(Agent),
+    /// The version
+    #[command(after_help = "Example:\n  hinomi version --output json")]
+    Version,
+}
+
+/// Options of `up` and `server`.
+#[derive(Debug, Args)]
+pub(crate) struct Run {
+    #[command(flatten)]
+    pub(crate) config: ConfigFile,
+    /// Where to store everything (instead of `data_dir`)
+    #[arg(long, value_name = "DIR", env = "HINOMI_DATA_DIR", hide_env = true)]
+    pub(crate) data_dir: Option<PathBuf>,
+    /// Where the API answers, a loopback address (instead of `listen`)
+    #[arg(long, value_name = "ADDR", value_parser = loopback)]
+    pub(crate) listen: Option<SocketAddr>,
+    /// How the log is written to standard error: text or json
+    #[arg(long, value_enum, value_name = "FORMAT", default_value = "text", hide_possible_values = true)]
+    pub(crate) log_format: LogFormat,
+}
+
+/// How the log is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogFormat {
+    /// One line each, for people.
+    Text,
+    /// One JSON object each.
+    Json,
+}
+
+/// Which configuration.
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct ConfigFile {
+    /// Configuration file [default: /etc/hinomi/hinomi.yaml if it exists]
+    #[arg(long, value_name = "FILE", env = "HINOMI_CONFIG", hide_env = true)]
+    pub(crate) config: Option<PathBuf>,
+}
+
+/// Options of `why`.
+#[derive(Debug, Args)]
+pub(crate) struct Why {
+    /// Container or workload: name, project/service, or the beginning of an id
+    #[arg(value_name = "CONTAINER|WORKLOAD")]
+    pub(crate) name: String,
+    /// All log lines and all containers in full
+    #[arg(short, long)]
+    pub(crate) verbose: bool,
+}
+
+/// Options of `findings`.
+#[derive(Debug, Args)]
+pub(crate) struct Findings {
+    /// Also those of level none and those that are over
+    #[arg(long)]
+    pub(crate) all: bool,
+}
+
+/// Options of `timeline`.
+#[derive(Debug, Args)]
+pub(crate) struct Timeline {
+    /// Only of this container, workload or host
+    pub(crate) resource: Option<String>,
+    /// How far back, like 30m or 2d [default: 1h]
+    #[arg(long, value_name = "DURATION", conflicts_with = "from")]
+    pub(crate) since: Option<String>,
+    /// Begin, RFC 3339
+    #[arg(long, value_name = "TIME")]
+    pub(crate) from: Option<String>,
+    /// End, RFC 3339 [default: now]
+    #[arg(long, value_name = "TIME")]
+    pub(crate) to: Option<String>,
+    /// Changes at most; the newest are kept
+    #[arg(long, value_name = "NUMBER", default_value_t = 1000)]
+    pub(crate) limit: u32,
+}
+
+/// Options of `status`.
+#[derive(Debug, Args)]
+pub(crate) struct Status {
+    /// All counters
+    #[arg(short, long)]
+    pub(crate) verbose: bool,
+}
+
+/// What to do with the configuration.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Config {
+    /// Check a configuration file: all problems at once, with line, column and remedy
+    #[command(after_help = "\
+Examples:
+  hinomi config check
+  hinomi config check --config ./hinomi.yaml
+
+Exit code 0: it is right; 2: it has problems.")]
+    Check(ConfigFile),
+    /// Print every key with the value in force, as YAML; secrets are hidden
+    #[command(after_help = "Example:\n  hinomi config show --config ./hinomi.yaml")]
+    Show(ConfigFile),
+}
+
+/// What to do with the agent.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Agent {
+    /// Which feature needs which right, why, and whether this process has it
+    #[command(after_help = "\
+Examples:
+  hinomi agent explain-privileges
+  sudo hinomi agent explain-privileges --output json")]
+    ExplainPrivileges(ConfigFile),
+}
+
+/// As the key `listen`: there is no authentication yet.
+fn loopback(text: &str) -> Result<SocketAddr, String> {
+    let local = text.strip_prefix("localhost:").map(|port| format!("127.0.0.1:{port}"));
+    let address: SocketAddr = local
+        .as_deref()
+        .unwrap_or(text)
+        .parse()
+        .map_err(|_| "write it like 127.0.0.1:8119 or [::1]:8119".to_owned())?;
+    if address.ip().is_loopback() {
+        return Ok(address);
+    }
+    Err("it can be reached from other machines, and this version has no authentication; use 127.0.0.1:PORT and put a \
+         TLS proxy that authenticates in front of it"
+        .to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    /// Help of a command and all below it.
+    fn helps(command: &clap::Command, out: &mut String) {
+        let mut one = command.clone().term_width(100);
+        out.push_str(&format!(
+            "=== {}\n{}\n",
+            command.get_display_name().unwrap_or("hinomi"),
+            one.render_long_help()
+        ));
+        for sub in command.get_subcommands().filter(|sub| sub.get_name() != "help") {
+            helps(sub, out);
+        }
+    }
+
+    #[test]
+    fn help_of_every_command() {
+        let mut command = Cli::command();
+        command.build();
+        command.clone().debug_assert();
+        let mut out = String::new();
+        helps(&command, &mut out);
+        insta::assert_snapshot!(out);
+    }
+
+    #[test]
+    fn listens_on_loopback_only() {
+        let table = [
+            ("127.0.0.1:9", Some("127.0.0.1:9")),
+            ("localhost:9", Some("127.0.0.1:9")),
+            ("[::1]:9", Some("[::1]:9")),
+            ("0.0.0.0:9", None),
+            ("192.0.2.1:9", None),
+            ("9", None),
+        ];
+        for (text, want) in table {
+            assert_eq!(loopback(text).ok().map(|address| address.to_string()).as_deref(), want, "{text}");
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! Errors of the API, and the one place where they become a status code.
+
+use std::net::SocketAddr;
+
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use hinomi_model::ErrorKind;
+use serde_json::json;
+
+/// What can go wrong while listening or answering.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The address can't be had.
+    #[error("cannot listen on {address}: {source}; {}", remedy(*.address, .source))]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// Listening ended.
+    #[error("the API at {address} ended: {source}")]
+    Serve {
+        /// The address.
+        address: SocketAddr,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The pipeline could not answer.
+    #[error(transparent)]
+    Pipeline(#[from] hinomi_pipeline::Error),
+    /// A parameter is wrong.
+    #[error("{0}")]
+    Parameter(String),
+    /// No such path.
+    #[error("there is nothing at {0}; /api/hinomi/v1/openapi.yaml lists all paths")]
+    NoSuchPath(String),
+    /// Only reading is possible.
+    #[error("{0} is not possible here: this API is read with GET")]
+    Method(String),
+    /// The address line is too long.
+    #[error("the request's URI is {0} bytes long; at most {max} are taken", max = crate::guard::URI_MAX_BYTES)]
+    UriTooLong(usize),
+    /// A body where none is of use.
+    #[error("the request has a body; this API takes none")]
+    Body,
+    /// `Host` does not name this machine.
+    #[error(
+        "the request names the host {0}, which is not this machine's loopback; reach Hinomi by its listen address, \
+         and let a proxy in front of it send that as Host"
+    )]
+    Host(String),
+    /// `Origin` is another site.
+    #[error("the request comes from a page of {0}; only pages of Hinomi itself may read from it")]
+    Origin(String),
+    /// Too many requests at once.
+    #[error("{max} requests are being answered already; try again", max = crate::guard::REQUESTS_MAX)]
+    Busy,
+    /// It took too long.
+    #[error("the answer was not ready within {max:?}; ask for less at once", max = crate::guard::REQUEST_TIME_MAX)]
+    TooSlow,
+    /// The pipeline does not run (yet, or any more).
+    #[error("the pipeline is not running; if this stays so, see the log of Hinomi")]
+    NotReady,
+    /// A handler died.
+    #[error("the answer could not be made: {0}; this is a bug in Hinomi, and its log says more")]
+    Died(String),
+}
+
+fn remedy(address: SocketAddr, error: &std::io::Error) -> &'static str {
+    use std::io::ErrorKind as Io;
+    match error.kind() {
+        Io::AddrInUse => {
+            "another program (perhaps another Hinomi) uses the port: stop it, or set `listen` in hinomi.yaml, or --listen"
+        }
+        Io::PermissionDenied if address.port() < 1024 => "ports below 1024 are root's: choose a higher one",
+        Io::AddrNotAvailable => {
+            "this machine has no such address: choose a loopback address such as 127.0.0.1:8119"
+        }
+        _ => "choose another address: `listen` in hinomi.yaml, or --listen",
+    }
+}
+
+impl Error {
+    /// What the caller can do about it.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Listen { .. } | Self::Serve { .. } | Self::TooSlow | Self::NotReady => {
+                ErrorKind::Unavailable
+            }
+            Self::Pipeline(error) => error.kind(),
+            Self::Parameter(_) | Self::Method(_) | Self::UriTooLong(_) | Self::Body => ErrorKind::Invalid,
+            Self::NoSuchPath(_) => ErrorKind::NotFound,
+            Self::Host(_) | Self::Origin(_) => ErrorKind::Forbidden,
+            Self::Busy => ErrorKind::Limited,
+            Self::Died(_) => ErrorKind::Internal,
+        }
+    }
+
+    /// The status code: by kind, but where HTTP has a code of its own for the very thing.
+    fn status(&self) -> StatusCode {
+        match self {
+            Self::Method(_) => StatusCode::METHOD_NOT_ALLOWED,
+            Self::UriTooLong(_) => StatusCode::URI_TOO_LONG,
+            Self::Body => StatusCode::PAYLOAD_TOO_LARGE,
+            other => match other.kind() {
+                ErrorKind::Invalid => StatusCode::BAD_REQUEST,
+                ErrorKind::NotFound => StatusCode::NOT_FOUND,
+                ErrorKind::Limited => StatusCode::TOO_MANY_REQUESTS,
+                ErrorKind::Forbidden => StatusCode::FORBIDDEN,
+                ErrorKind::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+                ErrorKind::Corrupt | ErrorKind::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+            },
+        }
+    }
+}
+
+/// A kind as the API writes it.
+fn word(kind: ErrorKind) -> &'static str {
+    match kind {
+        ErrorKind::Invalid => "invalid",
+        ErrorKind::NotFound => "not_found",
+        ErrorKind::Limited => "limited",
+        ErrorKind::Forbidden => "forbidden",
+        ErrorKind::Unavailable => "unavailable",
+        ErrorKind::Corrupt => "corrupt",
+        ErrorKind::Internal => "internal",
+    }
+}
+
+impl IntoResponse for Error {
+    fn into_response(self) -> Response {
+        let status = self.status();
+        if status.is_server_error() {
+            tracing::warn!(error = %self, status = status.as_u16(), "a request failed");
+        }
+        let body = json!({ "error": { "kind": word(self.kind()), "message": self.to_string() } });
+        let mut response = (status, axum::Json(body)).into_response();
+        if matches!(self, Self::Method(_)) {
+            response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
+        }
+        if matches!(self, Self::Busy | Self::NotReady) {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        response
+    }
+}

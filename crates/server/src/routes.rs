@@ -1,0 +1,154 @@
+//! The paths of the API and their handlers: decode, call, encode.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Path, Query, State};
+use axum::http::{HeaderValue, StatusCode, Uri, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{MethodRouter, get};
+use hinomi_pipeline::Handle;
+use serde::Serialize;
+use serde_json::json;
+
+use crate::Error;
+use crate::guard::{Guard, guard};
+use crate::json::Readable;
+use crate::query::{All, Name, Past, asked};
+use crate::service::Ready;
+
+/// The description of this API, OpenAPI 3.1 in YAML.
+pub const OPENAPI: &str = include_str!("../../../docs/openapi.yaml");
+
+/// What handlers ask.
+#[derive(Clone, Debug)]
+pub(crate) struct Context {
+    pub(crate) handle: Handle,
+    pub(crate) ready: Ready,
+}
+
+type Answer = Result<Response, Error>;
+type Queried<T> = Result<Query<T>, QueryRejection>;
+
+/// Every path and who answers there; the router, [`paths`] and the test of the OpenAPI document read the same table.
+fn table() -> Vec<(&'static str, MethodRouter<Context>)> {
+    vec![
+        ("/-/healthy", get(healthy)),
+        ("/-/ready", get(ready)),
+        ("/api/hinomi/v1/status", get(status)),
+        ("/api/hinomi/v1/findings", get(findings)),
+        ("/api/hinomi/v1/findings/{id}", get(finding)),
+        ("/api/hinomi/v1/incidents", get(incidents)),
+        ("/api/hinomi/v1/incidents/{key}", get(incident)),
+        ("/api/hinomi/v1/timeline", get(timeline)),
+        ("/api/hinomi/v1/workloads", get(workloads)),
+        ("/api/hinomi/v1/why", get(why)),
+        ("/api/hinomi/v1/inspections", get(inspections)),
+        ("/api/hinomi/v1/receivers", get(receivers)),
+        ("/api/hinomi/v1/openapi.yaml", get(openapi)),
+    ]
+}
+
+/// All paths of the API, parameters in braces.
+#[must_use]
+pub fn paths() -> Vec<&'static str> {
+    table().into_iter().map(|(path, _)| path).collect()
+}
+
+/// The router behind the guard.
+pub(crate) fn router(context: Context, guarding: Arc<Guard>) -> Router {
+    let router = table().into_iter().fold(Router::new(), |router, (path, method)| router.route(path, method));
+    router
+        .fallback(|uri: Uri| async move { Error::NoSuchPath(uri.path().chars().take(200).collect()) })
+        .with_state(context)
+        .layer(axum::middleware::from_fn_with_state(guarding, guard))
+}
+
+fn encoded<T: Serialize>(value: T) -> Answer {
+    let bytes = serde_json::to_vec(&Readable(value)).map_err(|error| Error::Died(error.to_string()))?;
+    Ok(([(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))], bytes).into_response())
+}
+
+async fn healthy() -> &'static str {
+    "healthy\n"
+}
+
+async fn ready(State(context): State<Context>) -> Answer {
+    if context.ready.is_ready() {
+        Ok((StatusCode::OK, "ready\n").into_response())
+    } else {
+        Err(Error::NotReady)
+    }
+}
+
+async fn status(State(context): State<Context>) -> Answer {
+    encoded(context.handle.status())
+}
+
+async fn findings(State(context): State<Context>, query: Queried<All>) -> Answer {
+    #[derive(Serialize)]
+    struct Findings<T> {
+        findings: T,
+    }
+    encoded(Findings { findings: context.handle.findings(asked(query)?.all) })
+}
+
+async fn finding(State(context): State<Context>, Path(id): Path<String>) -> Answer {
+    encoded(context.handle.finding(&id)?)
+}
+
+async fn incidents(State(context): State<Context>, query: Queried<All>) -> Answer {
+    #[derive(Serialize)]
+    struct Incidents<T> {
+        incidents: T,
+    }
+    encoded(Incidents { incidents: context.handle.incidents(asked(query)?.all) })
+}
+
+async fn incident(State(context): State<Context>, Path(key): Path<String>) -> Answer {
+    encoded(context.handle.incident(&key)?)
+}
+
+async fn timeline(State(context): State<Context>, query: Queried<Past>) -> Answer {
+    let handle = context.handle;
+    let question = asked(query)?.question(handle.now())?;
+    let answer = tokio::task::spawn_blocking(move || encoded(handle.timeline(&question)?)).await;
+    answer.unwrap_or_else(|error| Err(Error::Died(error.to_string())))
+}
+
+async fn workloads(State(context): State<Context>) -> Answer {
+    #[derive(Serialize)]
+    struct Workloads<T> {
+        workloads: T,
+    }
+    encoded(Workloads { workloads: context.handle.workloads() })
+}
+
+async fn why(State(context): State<Context>, query: Queried<Name>) -> Answer {
+    encoded(context.handle.why(&asked(query)?.name)?)
+}
+
+async fn inspections(State(context): State<Context>) -> Answer {
+    let all = context.handle.inspections().iter().map(|inspection| {
+        json!({
+            "id": inspection.id,
+            "finds": inspection.finds,
+            "listens_to": inspection.listens_to,
+            "causes": inspection.causes,
+        })
+    });
+    encoded(json!({ "inspections": all.collect::<Vec<_>>() }))
+}
+
+async fn receivers(State(context): State<Context>) -> Answer {
+    #[derive(Serialize)]
+    struct Receivers<T> {
+        receivers: T,
+    }
+    encoded(Receivers { receivers: context.handle.receivers() })
+}
+
+async fn openapi() -> impl IntoResponse {
+    ([(header::CONTENT_TYPE, HeaderValue::from_static("application/yaml"))], OPENAPI)
+}
