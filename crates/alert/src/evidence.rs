@@ -36,7 +36,7 @@ pub(crate) fn of(a: &Assessment<'_>, now: Nanos) -> FindingEvidence {
     if let Some(seen) = track.last_oom() {
         oom_facts(seen, track.spec.memory_limit_bytes, &mut fact);
     }
-    fact("restart policy", healer_line(a, now));
+    fact("restart policy", healer_line(a));
     if let Some(looped) = &a.looped {
         fact("loop", format!("{} ends, every {} on average", looped.count, duration_words(looped.period)));
     }
@@ -83,12 +83,8 @@ fn oom_facts(seen: &hinomi_timeline::OomSeen, limit_bytes: u64, fact: &mut impl 
     fact("witness", witness.to_owned());
 }
 
-fn healer_line(a: &Assessment<'_>, now: Nanos) -> String {
+fn healer_line(a: &Assessment<'_>) -> String {
     let policy = a.track.spec.restart;
-    let next = match a.healing.next_try_at {
-        Some(at) if at > now => format!(", next try in {}", duration_words(at.since(now))),
-        _ => String::new(),
-    };
     let state = match a.healing.state {
         HealingState::Working => "working",
         HealingState::Overdue => "overdue",
@@ -96,5 +92,10 @@ fn healer_line(a: &Assessment<'_>, now: Nanos) -> String {
         HealingState::HealerDown => "not acting",
         HealingState::Done => "done",
     };
-    format!("{policy} ({state}, {} tries{next})", a.healing.tries)
+    let tries = match a.healing.tries {
+        0 => String::new(),
+        1 => ", 1 try".to_owned(),
+        many => format!(", {many} tries in a row"),
+    };
+    format!("{policy} ({state}{tries})")
 }

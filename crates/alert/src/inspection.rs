@@ -145,8 +145,8 @@ fn cause(a: &Assessment<'_>) -> Option<Cause> {
 
 fn oom_words(a: &Assessment<'_>) -> String {
     let limit = match a.track.spec.memory_limit_bytes {
-        0 => "the memory ran out".to_owned(),
-        bytes => format!("it reached its memory limit of {}", evidence::bytes_words(bytes)),
+        0 => "met the end of the machine's memory".to_owned(),
+        bytes => format!("reached its memory limit of {}", evidence::bytes_words(bytes)),
     };
     let seen = a.track.last_oom();
     let victim = seen.and_then(|seen| seen.oom.victim_comm.as_deref().zip(seen.oom.victim_pid));
@@ -164,7 +164,7 @@ fn oom_inside(a: &Assessment<'_>) -> Cause {
     Cause {
         inspection: "oom_kill",
         class: "process_inside",
-        words: format!("{name}: {}; the container itself goes on", oom_words(a)),
+        words: format!("{name} {}; the container itself goes on", oom_words(a)),
         stage: None,
     }
 }
@@ -174,7 +174,7 @@ fn oom_end(a: &Assessment<'_>) -> Cause {
     Cause {
         inspection: "oom_kill",
         class: "main_process",
-        words: format!("{name}: {}{}", oom_words(a), again_words(a)),
+        words: format!("{name} {}{}", oom_words(a), again_words(a)),
         stage: None,
     }
 }

@@ -184,10 +184,10 @@ impl Judge {
         for subject in subjects {
             match &subject {
                 Subject::Workload(key) => {
-                    self.look_at_workload(key, &subject, now, stored, changed, &mut effects)
+                    self.look_at_workload(key, &subject, now, stored, changed, &mut effects);
                 }
                 Subject::Runtime(cluster) => {
-                    self.look_at_runtime(cluster, &subject, now, stored, &mut effects)
+                    self.look_at_runtime(cluster, &subject, now, stored, &mut effects);
                 }
                 Subject::Gaps(cluster) => self.look_at_gaps(cluster, &subject, now, stored, &mut effects),
             }

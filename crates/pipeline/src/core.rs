@@ -304,7 +304,7 @@ impl Service {
                 self.checkpoint_seq = seq;
             }
             Err(error) => {
-                tracing::error!(%error, "the state can't be written as a checkpoint; this is a bug in Hinomi")
+                tracing::error!(%error, "the state can't be written as a checkpoint; this is a bug in Hinomi");
             }
         }
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use hinomi_alert::{Judge, Subject};
-use hinomi_model::{Finding, HealthStatus, LogTail, Nanos, ResourceId, StageRecord};
+use hinomi_model::{Finding, HealthStatus, Level, LogTail, Nanos, ResourceId, StageRecord};
 use hinomi_timeline::{State, Timeline, Track, WorkloadKey, duration_words, exit_words};
 use serde::Serialize;
 
@@ -143,7 +143,12 @@ fn serving_sentence(timeline: &Timeline, key: &WorkloadKey) -> Option<String> {
 
 fn finding_sentence(finding: &Finding, now: Nanos) -> String {
     let since = duration_words(now.since(finding.started_at));
-    let mut sentence = format!("{}, {} for {since}: {}.", finding.level, finding.inspection, finding.cause);
+    let level = match finding.level {
+        Level::None => "Recorded",
+        Level::Notice => "Notice",
+        Level::Alert => "Alert",
+    };
+    let mut sentence = format!("{level} ({}) for {since}: {}.", finding.inspection, finding.cause);
     let healing = &finding.healing;
     let next = healing.next_try_at.filter(|at| *at > now).map(|at| duration_words(at.since(now)));
     if healing.healer == "nobody" {

@@ -118,8 +118,12 @@ impl Timeline {
             let end = track.last_end().filter(|end| end.intended && track.state == State::Exited)?;
             Some((track.asked?.at, end.at))
         };
-        let here = self.tracks.values().filter(|track| track.id.cluster == cluster);
-        let ends: Vec<(Nanos, Nanos)> = here.filter_map(asked_for).collect();
+        let here = || self.tracks.values().filter(|track| track.id.cluster == cluster);
+        // A runtime that stops its containers stops all of them: where one still runs, a person stopped the others.
+        if here().any(|track| track.state == State::Running) {
+            return;
+        }
+        let ends: Vec<(Nanos, Nanos)> = here().filter_map(asked_for).collect();
         let Some(last_asked) = ends.iter().map(|(asked, _)| *asked).max() else { return };
         let last_end =
             ends.iter().filter(|(asked, _)| last_asked.since(*asked) <= SHUTDOWN_BURST).map(|(_, end)| *end);

@@ -233,6 +233,9 @@ impl Watcher {
     async fn look(&mut self, round: Option<&Round>) -> Flow {
         let now = match self.context.inspect(&self.id, self.context.options.call_timeout).await {
             Ok(now) => now,
+            // The engine lists a container a moment before it knows its id: its first event is about to come. Should
+            // it be gone instead, the next list does not name it.
+            Err(error) if error.is_gone() && !self.introduced => return Flow::On,
             Err(error) if error.is_gone() => return self.gone_unseen(round),
             Err(error) => {
                 self.stale = true;

@@ -38,8 +38,9 @@ const FAST_LINES: u32 = 500;
 const FAST_SECONDS: u32 = 5;
 /// Most logs followed at once.
 pub(crate) const MAX_FOLLOWERS: usize = 1024;
-/// Time for one direct read at a death.
-const READ_TIMEOUT: Duration = Duration::from_millis(150);
+/// Time for one direct read at a death that came before the log could be followed: an engine that is busy starting
+/// others answers late, and without the lines nobody sees why it died.
+const READ_TIMEOUT: Duration = Duration::from_millis(1500);
 
 /// A line as it came.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -32,6 +32,11 @@ const LIST_BYTES: usize = 64 << 20;
 const REMOVED: usize = 4096;
 /// Texts of what is lost that are kept of one gap.
 const LOST_TEXTS: usize = 100;
+/// How often the loop looks whether it runs at all.
+const PULSE: Duration = Duration::from_millis(250);
+/// A pulse that comes so late says that this process was stopped (a signal, a debugger, a suspended machine): the
+/// engine drops the events of a listener that does not read, without a word.
+const STOPPED: Duration = Duration::from_secs(1);
 /// Before the first contact, events are asked for from so long ago, for the time that connecting takes.
 const OVERLAP: Duration = Duration::from_secs(1);
 
@@ -184,9 +189,13 @@ impl<'a> Session<'a> {
         session.start_list();
         let mut lists = every(context.options.reconcile_every);
         let mut pings = every(context.options.ping_every);
+        let mut pulse = every(PULSE);
+        let mut last_pulse = session.runtime.now();
         loop {
             tokio::select! {
                 biased;
+                // First: a burst must not look like a stop.
+                _ = pulse.tick() => last_pulse = session.on_pulse(last_pulse),
                 read = rx.recv() => match read {
                     Some(read) => session.on_read(read),
                     None => break,
@@ -239,6 +248,21 @@ impl<'a> Session<'a> {
                 self.start_list();
             }
         }
+    }
+
+    /// Whether this process itself was stopped since the last pulse: then everything is compared.
+    fn on_pulse(&mut self, last: Nanos) -> Nanos {
+        let now = self.runtime.now();
+        if now.since(last) > STOPPED {
+            tracing::warn!(
+                seconds = now.since(last).as_secs_f64(),
+                "hinomi itself was stopped; comparing everything"
+            );
+            self.runtime.blind.push(Blind { from: last, to: Some(now), reason: GapReason::NotRunning });
+            self.round_due = true;
+            self.start_list();
+        }
+        now
     }
 
     fn start_list(&mut self) {

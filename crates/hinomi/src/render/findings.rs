@@ -9,7 +9,7 @@ use crate::terminal::Page;
 use crate::view::{Finding, Findings};
 
 /// Narrower pages get blocks.
-const TABLE_WIDTH_MIN: usize = 100;
+const TABLE_WIDTH_MIN: usize = 160;
 
 /// The list.
 pub(crate) fn text(page: &Page, list: &Findings, all: bool) -> String {

@@ -102,7 +102,7 @@ fn list() -> Value {
 
 #[test]
 fn findings_as_a_table() {
-    insta::assert_snapshot!(findings::text(&page(120), &view(list()), true));
+    insta::assert_snapshot!(findings::text(&page(180), &view(list()), true));
 }
 
 #[test]

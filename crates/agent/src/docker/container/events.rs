@@ -167,6 +167,11 @@ impl Watcher {
         let mut said = reconcile::introduce(&now, pulled, Source::RuntimeEvent, event.at);
         said.iter_mut().for_each(|said| said.at = event.at);
         self.say(said);
+        // A start right after the creation holds this inspection up: it may show already how that failed, and with
+        // `--rm` nothing will show it later.
+        if !now.state.error.is_empty() {
+            self.report_start_failure(&now);
+        }
     }
 
     /// Inspects, unless the run's end is there already or comes first.
