@@ -5,7 +5,7 @@ export PREFIX ?= /usr/local
 export DESTDIR ?=
 ARGS ?=
 
-.PHONY: help run build test unit e2e vm lint bench faults demo demo-down install uninstall
+.PHONY: help run build test unit e2e vm lint bench faults fuzz demo demo-down install uninstall
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -37,6 +37,9 @@ bench: ## Run the benchmarks
 
 faults: ## Run the fault catalogue against a private dockerd (root or sudo)
 	@scripts/test faults
+
+fuzz: ## Fuzz every decoder (nightly compiler; ARGS="seconds target…")
+	@scripts/fuzz $(ARGS)
 
 demo: ## Start labelled example workloads on the local Docker
 	@scripts/demo up

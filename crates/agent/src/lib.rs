@@ -13,6 +13,8 @@
 //! - Environment values of containers never leave the inspect decoder.
 
 pub mod docker;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 pub mod oom;
 pub mod redact;
 pub mod rights;

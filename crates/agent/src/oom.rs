@@ -29,7 +29,7 @@ mod cgroup;
 mod kmsg;
 mod merge;
 mod outlet;
-mod parse;
+pub(crate) mod parse;
 mod poll;
 mod procfs;
 mod runs;

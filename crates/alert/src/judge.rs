@@ -106,7 +106,10 @@ impl Judge {
 
     /// Hinomi is alive and sees: noted for the next start.
     pub fn note_alive(&mut self, now: Nanos) {
-        self.timeline.alive_at = self.timeline.alive_at.max(now);
+        let clusters: Vec<String> = self.timeline.runtimes.keys().cloned().collect();
+        for cluster in clusters {
+            self.timeline.note_alive(&cluster, now);
+        }
     }
 
     /// Folds a change and judges what it touched. `stored` says whether it is durable.

@@ -28,6 +28,16 @@ const DISK_PROBE: Duration = Duration::from_millis(500);
 /// How long the end of the process waits for the disk.
 const LAST_WRITE: Duration = Duration::from_secs(3);
 
+/// A time in which the disk did not take what was judged.
+#[derive(Debug)]
+struct NotStored {
+    since: Nanos,
+    /// Records that were lost before.
+    dropped_before: u64,
+    /// The last append that was not stored in time: when it is settled, all are.
+    last: Ticket,
+}
+
 /// The running pipeline.
 #[derive(Debug)]
 pub struct Service {
@@ -36,9 +46,8 @@ pub struct Service {
     outcomes: mpsc::Receiver<notify::Outcome>,
     outbox: Outbox,
     notifiers: Vec<notify::Service>,
-    /// Since when changes are judged without being stored.
-    not_stored_since: Option<Nanos>,
-    dropped_before: u64,
+    /// Changes are judged without being stored.
+    not_stored: Option<NotStored>,
     /// Of the last append: when it is settled, all before it are.
     last_ticket: Option<Ticket>,
     checkpoint_seq: u64,
@@ -54,15 +63,13 @@ impl Service {
         notifiers: Vec<notify::Service>,
         lock: FolderLock,
     ) -> Self {
-        let (not_stored_since, dropped_before) = (None, 0);
         Self {
             shared,
             changes,
             outcomes,
             outbox,
             notifiers,
-            not_stored_since,
-            dropped_before,
+            not_stored: None,
             last_ticket: None,
             checkpoint_seq: 0,
             _lock: lock,
@@ -130,7 +137,7 @@ impl Service {
     fn until_due(&self) -> Duration {
         let judge = self.shared.judge.read().unwrap_or_else(PoisonError::into_inner);
         let due = judge.next_deadline().map_or(HOUSEKEEPING, |at| at.since(self.now()));
-        if self.not_stored_since.is_some() { due.min(DISK_PROBE) } else { due.min(HOUSEKEEPING) }
+        if self.not_stored.is_some() { due.min(DISK_PROBE) } else { due.min(HOUSEKEEPING) }
     }
 
     /// Stamps, stores, judges.
@@ -160,45 +167,51 @@ impl Service {
 
     /// Whether the records are durable now; if not they are written later, or counted as lost.
     async fn store(&mut self, records: Vec<Record>, now: Nanos) -> bool {
-        let answer = self.append(records).wait_async(STORE_PATIENCE).await;
-        match answer {
-            Stored::Ok(_) => true,
-            Stored::Late | Stored::Refused { .. } => {
-                if self.not_stored_since.is_none() {
-                    self.not_stored_since = Some(now);
-                    self.dropped_before = self.shared.store.health().dropped;
-                    tracing::error!(?answer, dir = %self.shared.settings.data_dir.display(),
-                        "the disk refuses; changes are judged from memory and marked as not stored");
-                }
-                false
+        let ticket = self.append(records);
+        let answer = match ticket.wait_async(STORE_PATIENCE).await {
+            // Should this process have been stopped meanwhile, time ran out and the answer is there all the same.
+            Stored::Late => ticket.outcome().unwrap_or(Stored::Late),
+            answer => answer,
+        };
+        if matches!(answer, Stored::Ok(_)) {
+            return true;
+        }
+        match &mut self.not_stored {
+            Some(not_stored) => not_stored.last = ticket,
+            None => {
+                let health = self.shared.store.health();
+                tracing::error!(?answer, error = health.last_error, dir = %self.shared.settings.data_dir.display(),
+                    "the disk does not take what is written; changes are judged from memory and marked as not stored");
+                self.not_stored =
+                    Some(NotStored { since: now, dropped_before: health.dropped, last: ticket });
             }
         }
+        false
     }
 
     async fn tick(&mut self) {
         let now = self.now();
         self.look_at_disk(now).await;
-        let stored = self.not_stored_since.is_none();
+        let stored = self.not_stored.is_none();
         let effects = self.judge(|judge| judge.tick(now, stored));
         self.follow(effects);
     }
 
     /// When the disk works again: the time in which it did not is a gap.
     async fn look_at_disk(&mut self, now: Nanos) {
-        let Some(from) = self.not_stored_since else { return };
-        let health = self.shared.store.health();
-        if !health.ok || health.queued > 0 {
+        let Some(NotStored { since, dropped_before, .. }) =
+            self.not_stored.take_if(|not_stored| not_stored.last.outcome().is_some())
+        else {
             return;
-        }
-        self.not_stored_since = None;
-        let dropped = health.dropped.saturating_sub(self.dropped_before);
+        };
+        let dropped = self.shared.store.health().dropped.saturating_sub(dropped_before);
         let lost = if dropped > 0 {
             vec![format!("{dropped} records that no longer fitted in memory")]
         } else {
             Vec::new()
         };
         tracing::info!(dropped, "the disk works again");
-        let gap = Gap { from, to: now, reason: GapReason::NotStored, lost };
+        let gap = Gap { from: since, to: now, reason: GapReason::NotStored, lost };
         self.take(vec![self.own_change(Fact::Gap(gap), now)]).await;
     }
 

@@ -10,7 +10,8 @@ use hinomi_base::budget::Budget;
 use hinomi_base::clock::Clock;
 use hinomi_base::counters::Counters;
 use hinomi_model::{
-    Finding, Gap, Incident, IncidentStatus, Known, Level, Nanos, ResourceId, Source, StageRecord, StateChange,
+    Fact, Finding, Gap, Incident, IncidentStatus, Known, Level, Nanos, ResourceId, Source, StageRecord,
+    StateChange,
 };
 use hinomi_records::{ChangeQuery, Store};
 use hinomi_timeline::{Interval, State, change_words, intervals};
@@ -239,8 +240,9 @@ pub struct ChangeView {
     pub seq: u64,
     /// In one line.
     pub words: String,
-    /// Attribute.
-    pub attribute: &'static str,
+    /// Attribute and new value.
+    #[serde(flatten)]
+    pub fact: Fact,
     /// Value before, in words.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub old: Option<String>,
@@ -491,7 +493,7 @@ fn change_view(seq: u64, change: StateChange) -> ChangeView {
     ChangeView {
         seq,
         words: change_words(&change),
-        attribute: change.fact.attribute(),
+        fact: change.fact,
         old: change.old,
         resource: change.resource,
         occurred_at: change.occurred_at,

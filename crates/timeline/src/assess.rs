@@ -11,6 +11,8 @@ use crate::{Deviation, DeviationKind, Loop, State, Timeline, Touched, Track, Wor
 
 /// After a kill for memory wait this long for the end that it usually causes.
 const OOM_HOLD: Duration = Duration::from_millis(300);
+/// … and this long when the victim is its main process, whose end is certain.
+const OOM_HOLD_MAIN: Duration = Duration::from_secs(5);
 /// A healer that does not act for this long is down.
 const HEALER_DOWN: Duration = Duration::from_secs(60);
 /// Containers with a restart policy get this long to come back with their runtime, the others this long to be looked at.
@@ -174,7 +176,12 @@ impl<'a> Look<'a> {
 
     fn hold_until(&self) -> Option<Nanos> {
         match self.deviation.kind {
-            DeviationKind::OomInside => Some(self.deviation.started_at.plus(OOM_HOLD)),
+            DeviationKind::OomInside => {
+                // The main process was killed: its end follows for sure, on a busy machine late.
+                let victim = self.track.oom.as_ref().and_then(|seen| seen.oom.victim_pid);
+                let main = self.track.pid != 0 && victim == Some(self.track.pid);
+                Some(self.deviation.started_at.plus(if main { OOM_HOLD_MAIN } else { OOM_HOLD }))
+            }
             DeviationKind::NotBack => {
                 let began = self.deviation.started_at;
                 let back = self.returned.filter(|back| began.since(*back) <= HEALER_DOWN);

@@ -63,8 +63,8 @@ impl Timeline {
     /// Folds one change. `change.observed_at` must not go back (the pipeline sees to it).
     pub fn apply(&mut self, change: &StateChange) -> Touched {
         let at = change.observed_at;
-        if at > self.alive_at && change.resource.kind == ResourceKind::Container {
-            self.alive_at = at;
+        if change.resource.kind == ResourceKind::Container {
+            self.note_alive(&change.resource.cluster, at);
         }
         match (&change.resource.kind, &change.fact) {
             (_, Fact::Runtime(state)) => self.apply_runtime(&change.resource.cluster, state, at),
@@ -85,10 +85,20 @@ impl Timeline {
         }
     }
 
+    /// Hinomi is alive and sees this cluster. While its collector still compares, the time of not seeing goes on: should
+    /// Hinomi die now, the next gap must begin where this one did.
+    pub fn note_alive(&mut self, cluster: &str, now: Nanos) {
+        let comparing = self.runtimes.get(cluster).is_some_and(|runtime| runtime.comparing);
+        if !comparing {
+            self.alive_at = self.alive_at.max(now);
+        }
+    }
+
     /// Ends the blindness of a runtime whose collector reported no comparison.
     pub fn end_blind(&mut self, cluster: &str) {
         if let Some(runtime) = self.runtimes.get_mut(cluster) {
             runtime.blind = false;
+            runtime.comparing = false;
         }
     }
 
@@ -97,6 +107,8 @@ impl Timeline {
         let went_down_at = runtime.down_at.unwrap_or(self.alive_at);
         let was_up = runtime.is_up();
         runtime.apply(state, at);
+        // The very first contact has nothing to compare with.
+        runtime.comparing |= state.up && self.alive_at > Nanos::default();
         let restarted = state.up && (state.restarted || state.rebooted);
         if (!state.up && was_up) || restarted {
             self.mark_stopped_with_runtime(cluster, if restarted { went_down_at } else { at });
@@ -182,6 +194,9 @@ impl Timeline {
         if let Some(old) = before.filter(|old| Some(old) != after.as_ref()) {
             if let Some(workload) = self.workloads.get_mut(&old) {
                 workload.members.remove(uid);
+                if workload.members.is_empty() {
+                    self.workloads.remove(&old);
+                }
             }
             keys.insert(old);
         }

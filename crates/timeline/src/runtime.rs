@@ -24,6 +24,9 @@ pub struct Runtime {
     /// Nothing is seen of it: it is away, or what changed meanwhile is not compared yet.
     #[serde(default)]
     pub blind: bool,
+    /// Its collector (re)connected and has not reported the end of its comparison: the time of not seeing goes on.
+    #[serde(default)]
+    pub comparing: bool,
     /// Last gaps, newest last, at most 20.
     pub gaps: Vec<Gap>,
 }
@@ -69,6 +72,7 @@ impl Runtime {
         // The collector reports this gap when it has compared what is with what was known.
         if matches!(gap.reason, GapReason::NotRunning | GapReason::RuntimeAway) {
             self.blind = false;
+            self.comparing = false;
         }
         if self.gaps.len() >= GAPS_MAX {
             self.gaps.remove(0);

@@ -17,7 +17,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hinomi_model::{
-    Fact, Gap, GapReason, KnownContainer, LogTail, Nanos, Outcome, ResourceId, Source, Spec, Stage, StageMark,
+    Fact, Gap, GapReason, KnownContainer, LogTail, Nanos, Outcome, Phase, ResourceId, Source, Spec, Stage,
+    StageMark,
 };
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio::time::Instant;
@@ -298,7 +299,9 @@ impl Watcher {
             let exit = found.said.iter_mut().find(|said| matches!(said.fact, Fact::Exit(_)));
             exit.into_iter().for_each(|said| said.log = Some(Arc::clone(&log)));
         }
-        if inconsistent && !found.said.is_empty() {
+        // No event tells of a removal that fails or hangs: to find it is no sign that events were missed.
+        let untold = |said: &Said| matches!(said.fact, Fact::Phase(Phase::Removing | Phase::Dead));
+        if inconsistent && !found.said.iter().all(untold) {
             let lost = if found.lost.is_empty() {
                 vec![format!("events of {}", around.name)]
             } else {

@@ -40,7 +40,7 @@ const FAST_SECONDS: u32 = 5;
 pub(crate) const MAX_FOLLOWERS: usize = 1024;
 /// Time for one direct read at a death that came before the log could be followed: an engine that is busy starting
 /// others answers late, and without the lines nobody sees why it died.
-const READ_TIMEOUT: Duration = Duration::from_millis(1500);
+const READ_TIMEOUT: Duration = Duration::from_millis(1000);
 
 /// A line as it came.
 #[derive(Clone, Debug, PartialEq, Eq)]

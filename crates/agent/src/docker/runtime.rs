@@ -169,12 +169,13 @@ impl Runtime {
     pub(crate) fn answers_again(&mut self, hung_since: Nanos) {
         let status = self.handle.status();
         let gap = Gap { from: hung_since, to: self.now(), reason: GapReason::RuntimeAway, lost: Vec::new() };
-        self.say(Said::new(Fact::Gap(gap), self.now(), Source::Hinomi));
         self.announce(&Contact {
             api_version: status.api_version,
             daemon_pid: status.daemon_pid,
             version: status.version,
         });
+        // The gap says that everything is compared; here the stream itself brings what happened.
+        self.say(Said::new(Fact::Gap(gap), self.now(), Source::Hinomi));
     }
 
     /// Says that the engine is there and what became of it.

@@ -213,6 +213,20 @@ pub(super) fn start_ticks(stat: &str) -> Option<u64> {
     stat.rsplit_once(')')?.1.split_ascii_whitespace().nth(19)?.parse().ok()
 }
 
+/// Every parser on one text.
+#[cfg(feature = "fuzzing")]
+pub(crate) fn every(text: &str) {
+    let known = fields(text);
+    for line in text.lines() {
+        let _victim = trace_line(line, known);
+        let _record = log_record(line);
+    }
+    let _ticks = start_ticks(text);
+    let _counts = counts(text);
+    let _ids = container_ids(text);
+    let _membership = membership(text);
+}
+
 #[cfg(test)]
 #[path = "parse_tests.rs"]
 mod tests;

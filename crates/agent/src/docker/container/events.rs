@@ -152,7 +152,9 @@ impl Watcher {
         if self.introduced {
             return;
         }
-        let looked = self.context.inspect(&self.id, QUICK).await;
+        // A busy engine answers only when the start that follows is done. Without the answer nobody knows the restart
+        // policy, and the level of everything that comes next would be wrong: better late.
+        let looked = self.context.inspect(&self.id, self.context.options.call_timeout).await;
         self.attempt.schedule();
         let Ok(now) = looked else {
             self.introduce_by(event);
@@ -284,6 +286,10 @@ impl Watcher {
 
     async fn on_die(&mut self, event: &Event, code: Option<i32>) {
         let told = self.view.finished_at.is_some_and(|at| is_near(at, event.at, SAME_END));
+        if self.view.life.is_alive() && self.view.started_at.is_some_and(|at| at > event.at) {
+            // The end of an earlier run: a comparison was faster and has told of the run after it.
+            return;
+        }
         if !self.view.life.is_alive() {
             if told || self.view.life == Life::Dead {
                 return;
@@ -353,6 +359,9 @@ impl Watcher {
             }
             // A disk without space: the engine takes back a container that it never said it created.
             self.introduce_destroyed(event);
+        } else if self.view.life.is_alive() {
+            // Its end came while nobody looked.
+            self.gap(vec![format!("how {} ended (it is gone)", self.resource.name)]);
         } else if self.view.life == Life::Created {
             let auto_remove = self.spec.as_ref().is_some_and(|spec| spec.auto_remove);
             if (auto_remove || self.attempt.was_tried) && !self.attempt.has_failed() {

@@ -1,0 +1,105 @@
+//! Measurements of the built `hinomi` against a private dockerd: the lines that must hold.
+//!
+//! # In one breath
+//!
+//! A measurement sets up a [`rig::Rig`] (dockerd, webhook receiver, Hinomi), does something to the dockerd through its
+//! raw API, and compares what Hinomi recorded and sent with what independent witnesses saw. It yields [`Line`]s; one
+//! that has a limit and does not keep it is a failure.
+//!
+//! # Invariants
+//!
+//! - No stamp or count of Hinomi's own is taken as the truth: that comes from the kernel, from dockerd's answers and
+//!   events, and from the receiver's clock.
+//! - Everything random follows from a fixed seed.
+//! - The short forms measure the same with fewer repetitions and the same limits.
+
+pub mod burst;
+pub mod disk;
+pub mod endurance;
+pub mod engine;
+pub mod history;
+pub mod latency;
+pub mod line;
+pub mod numbers;
+pub mod record;
+pub mod rest;
+pub mod rig;
+pub mod shortlived;
+
+use anyhow::Result;
+
+pub use line::Line;
+
+/// How much is measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// What the documented numbers are from.
+    Full,
+    /// For every change: minutes in all.
+    Short,
+}
+
+impl Form {
+    /// One of two values.
+    #[must_use]
+    pub fn pick<T>(self, full: T, short: T) -> T {
+        match self {
+            Self::Full => full,
+            Self::Short => short,
+        }
+    }
+
+    /// Its name in results.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        self.pick("full", "short")
+    }
+}
+
+/// A measurement.
+#[derive(Clone, Copy, Debug)]
+pub struct Bench {
+    /// Its name on the command line; its lines' names begin with it.
+    pub name: &'static str,
+    /// What it measures, for people.
+    pub what: &'static str,
+    /// Does it.
+    pub run: fn(Form) -> Result<Vec<Line>>,
+}
+
+/// All measurements.
+pub const ALL: [Bench; 6] = [
+    Bench {
+        name: "latency",
+        what: "from the kernel's kill for memory to the webhook's arrival, both on CLOCK_MONOTONIC; 200 containers \
+               are killed (short: 30), half of them have a restart policy, 50 others run (short: 8)",
+        run: latency::run,
+    },
+    Bench {
+        name: "shortlived",
+        what: "1,000 containers (short: 120) that live 0.1 s to 5 s: recorded with start, end and the exit code that \
+               dockerd returned, read back from the timeline",
+        run: shortlived::run,
+    },
+    Bench {
+        name: "burst",
+        what: "10,000 events (short: 2,000) as fast as dockerd makes them, Hinomi frozen for some seconds in between \
+               so that dockerd drops events: each is recorded, or a gap covers its time",
+        run: burst::run,
+    },
+    Bench {
+        name: "rest",
+        what: "50 running containers, 10 of them with a health check every 5 s, for 10 min (short: 60 s)",
+        run: rest::run,
+    },
+    Bench {
+        name: "endurance",
+        what: "100 times (short: 15) SIGKILL to Hinomi at random moments while containers come, fail and go",
+        run: endurance::run,
+    },
+    Bench {
+        name: "disk",
+        what: "a data folder that fills up, cannot be written or is in use: what is said, sent and stored",
+        run: disk::run,
+    },
+];

@@ -1,0 +1,48 @@
+//! The short forms of all measurements: a line that does not hold fails its test.
+
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, reason = "the helper is a test too")]
+
+use hinomi_bench::{ALL, Form};
+
+fn holds(name: &str) {
+    if let Some(reason) = hinomi_testkit::docker::unavailable() {
+        return hinomi_testkit::skip_suite("bench", &reason);
+    }
+    let bench = ALL.iter().find(|bench| bench.name == name).unwrap();
+    let lines = (bench.run)(Form::Short).unwrap_or_else(|error| panic!("{error:#}"));
+    for line in &lines {
+        println!("{line}");
+    }
+    let broken: Vec<String> = lines.iter().filter(|line| !line.holds()).map(ToString::to_string).collect();
+    assert!(broken.is_empty(), "{}", broken.join("\n"));
+}
+
+#[test]
+fn latency() {
+    holds("latency");
+}
+
+#[test]
+fn shortlived() {
+    holds("shortlived");
+}
+
+#[test]
+fn burst() {
+    holds("burst");
+}
+
+#[test]
+fn rest() {
+    holds("rest");
+}
+
+#[test]
+fn endurance() {
+    holds("endurance");
+}
+
+#[test]
+fn disk() {
+    holds("disk");
+}
