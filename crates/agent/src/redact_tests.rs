@@ -1,3 +1,5 @@
+//! What is redacted, and what is not.
+
 use proptest::prelude::*;
 
 use super::*;

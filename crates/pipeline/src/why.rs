@@ -93,7 +93,9 @@ pub(crate) fn answer(judge: &Judge, name: &str, now: Nanos) -> Result<Why, Error
     }
     tracks.sort_by_key(|track| (track.deviation.is_none(), std::cmp::Reverse(track.since)));
     let keys: BTreeSet<WorkloadKey> = tracks.iter().filter_map(|track| WorkloadKey::of(&track.id)).collect();
-    let findings = open_findings(judge, &keys, &uids);
+    let down =
+        tracks.iter().filter(|track| track.state != State::Running).map(|track| track.id.name.as_str());
+    let findings = open_findings(judge, &keys, &uids, &down.collect());
     let mut sentences: Vec<String> = Vec::new();
     for key in &keys {
         sentences.extend(serving_sentence(timeline, key));
@@ -114,14 +116,20 @@ pub(crate) fn answer(judge: &Judge, name: &str, now: Nanos) -> Result<Why, Error
     })
 }
 
-fn open_findings(judge: &Judge, keys: &BTreeSet<WorkloadKey>, uids: &BTreeSet<String>) -> Vec<Finding> {
+/// Findings of these workloads and containers, and of the runtime's those that name one of them that is `down`.
+fn open_findings(
+    judge: &Judge,
+    keys: &BTreeSet<WorkloadKey>,
+    uids: &BTreeSet<String>,
+    down: &BTreeSet<&str>,
+) -> Vec<Finding> {
     let subjects: BTreeSet<String> =
         keys.iter().map(|key| Subject::Workload(key.clone()).to_string()).collect();
-    let names: BTreeSet<&str> = keys.iter().map(|key| key.workload.name.as_str()).collect();
     let incidents = judge.incidents();
     let here = incidents.open().flat_map(|incident| incident.findings.iter().map(move |f| (incident, f)));
     let about = here.filter(|(incident, finding)| {
-        let named = || finding.evidence.facts.iter().any(|(label, _)| names.contains(label.as_str()));
+        let labels = || finding.evidence.facts.iter().map(|(label, _)| label.as_str());
+        let named = || finding.inspection == "not_back" && labels().any(|label| down.contains(label));
         subjects.contains(&incident.subject) || uids.contains(&finding.resource.uid) || named()
     });
     let mut findings: Vec<Finding> =

@@ -330,10 +330,11 @@ fn bind_source_gone(site: &Site) -> Result<()> {
         site.docker.inspect(name, "{{.State.Status}}{{.State.Error}}")? == "created",
         "Docker says more now"
     );
-    site.instance(name, SOON, |one| one["state"] == "created")?;
+    let firing = "firing alert start_failure/bind_source_missing";
+    site.expect_told(name, SOON, &[firing])?;
+    site.expect_why(name, 1, &["failed at stage Start", "bind source path does not exist"])?;
     site.docker(&["rm", name])?;
-    site.wait_gone(name)?;
-    site.expect_told(name, SOON, &[]).map(drop)
+    site.expect_told(name, SOON, &[firing, "resolved alert start_failure/bind_source_missing"]).map(drop)
 }
 
 /// The same with a volume whose folder is gone: that only the OCI runtime sees, and it says so.

@@ -101,6 +101,8 @@ pub(crate) struct Watcher {
     introduced: bool,
     spec: Option<Spec>,
     tty: bool,
+    /// Sources of its bind mounts that were there when it was created.
+    binds: Vec<std::path::PathBuf>,
     view: View,
     run: Run,
     attempt: Attempt,
@@ -132,6 +134,7 @@ impl Watcher {
             introduced,
             spec: None,
             tty: false,
+            binds: Vec::new(),
             view,
             run: Run::default(),
             attempt: Attempt::default(),

@@ -1,3 +1,5 @@
+//! Events as Docker sends them.
+
 use super::*;
 
 fn line(kind: &str, action: &str, id: &str, attributes: &str) -> Vec<u8> {

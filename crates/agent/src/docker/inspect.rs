@@ -21,6 +21,8 @@ const MAX_LABELS: usize = 64;
 const MAX_LABEL_BYTES: usize = 256;
 /// Longest command or probe output.
 const MAX_TEXT_BYTES: usize = 1024;
+/// Most bind sources looked at.
+const MAX_BINDS: usize = 64;
 /// Most published ports kept.
 const MAX_PORTS: usize = 64;
 
@@ -79,7 +81,9 @@ reads!(Host {
     log: LogConfig = "LogConfig",
     memory: u64 = "Memory",
     bindings: BTreeMap<String, Option<Vec<Binding>>> = "PortBindings",
+    mounts: Vec<Mount> = "Mounts",
 });
+reads!(Mount { kind: String = "Type", source: String = "Source" });
 reads!(RawRestart { name: String = "Name", max: u32 = "MaximumRetryCount" });
 reads!(LogConfig { driver: String = "Type" });
 reads!(Config {
@@ -112,6 +116,13 @@ reads!(
 );
 
 impl Inspect {
+    /// Sources of bind mounts that the engine does not make itself (`--mount type=bind`).
+    pub(crate) fn bind_sources(&self) -> impl Iterator<Item = &str> {
+        let binds =
+            self.host.mounts.iter().filter(|mount| mount.kind == "bind" && mount.source.starts_with('/'));
+        binds.map(|mount| mount.source.as_str()).take(MAX_BINDS)
+    }
+
     /// When it was created.
     pub(crate) fn created_at(&self) -> Option<Nanos> {
         Nanos::parse_rfc3339(&self.created)

@@ -1,3 +1,5 @@
+//! Inspect answers: what is taken, what is never taken.
+
 use super::*;
 
 const FULL: &str = r#"{

@@ -1,3 +1,5 @@
+//! Log streams: frames, terminals, long lines, bounds.
+
 use super::*;
 
 fn frame(kind: u8, text: &str) -> Vec<u8> {

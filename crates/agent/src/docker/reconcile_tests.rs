@@ -1,3 +1,5 @@
+//! What is known against what is.
+
 use hinomi_model::RestartPolicy;
 
 use super::*;

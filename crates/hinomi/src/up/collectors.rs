@@ -70,7 +70,8 @@ impl Parts<'_> {
             self.counters,
             victims.clone(),
         );
-        self.handle.add_collector(move || docker_status(&containers.status()));
+        let host = self.settings.docker.host.clone();
+        self.handle.add_collector(move || docker_status(&containers.status(), &host));
         self.handle.add_collector(move || oom_status(&victims.status()));
         vec![task::spawn(OOM, oom.run(shutdown.clone())), task::spawn(DOCKER, docker.run(shutdown.clone()))]
     }
@@ -95,13 +96,13 @@ fn facts<T: Serialize>(status: &T) -> Value {
     hinomi_server::json::to_value(status).unwrap_or_default()
 }
 
-fn docker_status(status: &docker::Status) -> CollectorStatus {
+fn docker_status(status: &docker::Status, host: &str) -> CollectorStatus {
     let ok = status.state == docker::State::Connected;
     let detail = if ok {
         let api = &status.api_version;
-        format!("Docker {} at {} (API {api}), {} containers", status.version, status.host, status.containers)
+        format!("Docker {} at {host} (API {api}), {} containers", status.version, status.containers)
     } else if status.detail.is_empty() {
-        format!("connecting to {}", status.host)
+        format!("connecting to {host}")
     } else {
         format!("{}; Hinomi keeps trying", status.detail)
     };

@@ -164,6 +164,10 @@ impl Watcher {
         self.tty = now.config.tty;
         self.resource = Arc::new(self.context.resource(&self.id, &now.name, &now.config.labels));
         self.spec = Some(now.spec());
+        if self.context.client().is_local() {
+            let sources = now.bind_sources().map(std::path::PathBuf::from);
+            self.binds = sources.filter(|source| source.symlink_metadata().is_ok()).collect();
+        }
         self.view = View { life: Life::Created, restart_count: Some(now.restart_count), ..View::default() };
         let pulled = self.context.was_pulled(&now.config.image, event.at);
         let mut said = reconcile::introduce(&now, pulled, Source::RuntimeEvent, event.at);
@@ -410,6 +414,21 @@ impl Watcher {
             life == Life::Exited && self.attempt.was_tried && self.view.is_same_run(now.started_at());
         if (never_ran || ran_before) && !now.state.error.is_empty() {
             self.report_start_failure(&now);
+        } else if never_ran {
+            self.check_binds();
+        }
+    }
+
+    /// The engine refuses to start a container whose bind source is gone, and keeps no word of it anywhere.
+    fn check_binds(&mut self) {
+        let gone = |source: &&std::path::PathBuf| {
+            source.symlink_metadata().is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound)
+        };
+        let Some(source) = self.binds.iter().find(gone) else { return };
+        let cause = inspect::bounded(&format!("bind source path does not exist: {}", source.display()));
+        let at = self.now();
+        if self.attempt.is_news(&cause, at) {
+            self.fail_start(&cause, at);
         }
     }
 

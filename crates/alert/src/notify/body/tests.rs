@@ -1,3 +1,5 @@
+//! The body of a webhook: every field, every bound.
+
 use std::sync::Arc;
 
 use hinomi_model::{
