@@ -34,6 +34,8 @@ impl std::fmt::Display for Subject {
 const REOPEN: Duration = Duration::from_secs(30 * 60);
 /// Incidents that are over and still shown.
 const OVER_MAX: usize = 500;
+/// Of these, the newest ones keep their log lines; the store has all.
+const OVER_WITH_LOG: usize = 50;
 /// Findings kept in one incident.
 const FINDINGS_MAX: usize = 50;
 
@@ -92,6 +94,10 @@ impl Incidents {
             self.over.pop_front();
         }
         self.over.push_back(incident);
+        let old = self.over.len().checked_sub(OVER_WITH_LOG + 1).and_then(|index| self.over.get_mut(index));
+        for finding in old.into_iter().flat_map(|incident| &mut incident.findings) {
+            finding.evidence.log = None;
+        }
     }
 
     /// Brings the incident of a subject in line with what was found now. `because` says why nothing is wrong any more.

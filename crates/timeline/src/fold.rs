@@ -376,6 +376,9 @@ fn fold_gone(track: &mut Track, at: Nanos) {
     if !removed_itself {
         close(track, at, at, "it was removed", false);
     }
+    if track.deviation.is_none() {
+        drop_log(track);
+    }
 }
 
 fn begin_run(track: &mut Track, run: &RunState, change: &StateChange) {
@@ -530,6 +533,10 @@ fn push_end(track: &mut Track, exit: &Exit, change: &StateChange, intended: bool
         ran_for,
         log,
     };
+    // Log lines are the heaviest thing kept: only the last end has them here, the store has all.
+    if let Some(previous) = track.ends.back_mut() {
+        previous.log = None;
+    }
     push_bounded(&mut track.ends, end, ENDS_MAX);
 }
 
@@ -665,6 +672,16 @@ pub(crate) fn close(track: &mut Track, healed_at: Nanos, at: Nanos, because: &st
     let Some(deviation) = track.deviation.take() else { return };
     let closed = Closed { deviation, healed_at, closed_at: at, because: because.to_owned(), healed };
     push_bounded(&mut track.ledger, closed, LEDGER_MAX);
+    if track.state == State::Gone {
+        drop_log(track);
+    }
+}
+
+/// What is gone and was no fault, or is over, needs its log lines no longer.
+fn drop_log(track: &mut Track) {
+    if let Some(end) = track.ends.back_mut() {
+        end.log = None;
+    }
 }
 
 /// Workload keys are no JSON object keys: the map is stored as a list.
