@@ -32,6 +32,10 @@ impl std::fmt::Display for Subject {
 
 /// The same cause within this time reopens the same incident.
 const REOPEN: Duration = Duration::from_secs(30 * 60);
+/// An incident that came back is told again when it is still open after this time.
+const REOPEN_TELL: Duration = Duration::from_secs(5 * 60);
+/// Findings of one incident that keep their log lines.
+const FINDINGS_WITH_LOG: usize = 8;
 /// Incidents that are over and still shown.
 const OVER_MAX: usize = 500;
 /// Of these, the newest ones keep their log lines; the store has all.
@@ -68,6 +72,18 @@ impl Incidents {
     /// Incidents that are over, newest first.
     pub fn over(&self) -> impl Iterator<Item = &Incident> {
         self.over.iter().rev()
+    }
+
+    /// Findings that are open now about a subject.
+    pub(crate) fn open_findings(&self, subject: &str) -> impl Iterator<Item = &Finding> {
+        let incident = self.open.get(subject);
+        let findings = incident.into_iter().flat_map(|incident| &incident.findings);
+        findings.filter(|finding| finding.resolved_at.is_none())
+    }
+
+    /// When an incident that came back has to be told of, if it is still there then.
+    pub(crate) fn tell_again_at(&self, subject: &str) -> Option<Nanos> {
+        Some(self.open.get(subject)?.reopened_at?.plus(REOPEN_TELL))
     }
 
     /// By key.
@@ -120,7 +136,8 @@ impl Incidents {
                 };
                 let material = before.as_ref().is_none_or(|before| materially_differs(before, &next));
                 let told = next.told.iter().map(|(_, level)| *level).max();
-                let tell = next.level > told.unwrap_or(Level::None) || has_new_cause(&next);
+                let tell =
+                    next.level > told.unwrap_or(Level::None) || has_new_cause(&next) || is_back(&next, now);
                 self.open.insert(subject.to_owned(), next.clone());
                 let face = |incident: &Incident| {
                     let cause = incident.root_finding().map(|root| root.inspection.clone());
@@ -143,6 +160,7 @@ impl Incidents {
         let all = self.open.values_mut().chain(self.over.iter_mut());
         let incident = all.into_iter().find(|incident| incident.key == key)?;
         incident.sequence = sequence;
+        incident.reopened_at = None;
         let cause = incident.root_finding().map(|root| root.inspection.clone()).unwrap_or_default();
         if !incident.told_causes.contains(&cause) {
             incident.told_causes.push(cause);
@@ -169,11 +187,16 @@ impl Incidents {
             incident.resolved_at = None;
             incident.resolved_because = None;
             incident.reopened = incident.reopened.saturating_add(1);
+            incident.reopened_at = (!incident.told.is_empty()).then_some(now);
             return merge(incident, found, stored, now);
         }
         let started_at = root.map_or(now, |finding| finding.started_at);
+        let key = format!("i-{}", digest(&[subject, &started_at.0.to_string()]));
+        // Should the same begin come up again after a crash, its numbers go on: a repeated number would be dropped.
+        let sequence = self.over.iter().find(|over| over.key == key).map_or(0, |over| over.sequence);
+        self.over.retain(|over| over.key != key);
         let incident = Incident {
-            key: format!("i-{}", digest(&[subject, &started_at.0.to_string()])),
+            key,
             subject: subject.to_owned(),
             status: IncidentStatus::Firing,
             level: Level::None,
@@ -183,8 +206,9 @@ impl Incidents {
             updated_at: now,
             resolved_at: None,
             resolved_because: None,
-            sequence: 0,
+            sequence,
             reopened: 0,
+            reopened_at: None,
             stored,
             told: Vec::new(),
             told_causes: Vec::new(),
@@ -204,9 +228,16 @@ impl Incidents {
             finding.healing.state = hinomi_model::HealingState::Done;
         }
         self.keep_over(incident.clone());
-        let tell = !incident.told.is_empty();
+        // Who was not told that it came back need not be told that it is over again.
+        let tell = !incident.told.is_empty() && incident.reopened_at.take().is_none();
         Update { incident, material: true, news: true, tell }
     }
+}
+
+/// It came back a while ago and is still there: whoever was told that it is over is told that it is not.
+pub(crate) fn is_back(incident: &Incident, now: Nanos) -> bool {
+    let loud = incident.root_finding().is_some_and(|root| root.level > Level::None);
+    loud && incident.reopened_at.is_some_and(|at| now.since(at) >= REOPEN_TELL)
 }
 
 /// People were told of another root cause: the new one is worth an update under the same key.
@@ -245,7 +276,10 @@ fn merge(mut incident: Incident, found: Vec<Finding>, stored: bool, now: Nanos) 
         incident.root = id;
         incident.level = incident.level.max(level);
     }
-    incident.findings.sort_by_key(|finding| finding.id != incident.root);
+    incident.findings.sort_by_key(|finding| (finding.id != incident.root, finding.resolved_at.is_some()));
+    for finding in incident.findings.iter_mut().skip(FINDINGS_WITH_LOG) {
+        finding.evidence.log = None;
+    }
     incident.updated_at = now;
     incident.stored = stored;
     incident

@@ -314,6 +314,7 @@ fn again_words(a: &Assessment<'_>) -> String {
     let tries = a.healing.tries;
     match a.healing.state {
         H::Stopped if a.healing.healer == "nobody" => "; nobody restarts it (no restart policy)".to_owned(),
+        H::Working if a.healing.healer == "nobody" => "; it runs again".to_owned(),
         H::Stopped => "; it is not restarted any more".to_owned(),
         H::HealerDown => "; its restart policy does not act".to_owned(),
         _ if tries == 0 => "; it is being restarted".to_owned(),

@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use hinomi_model::{Incident, IncidentStatus, Level, Message, Nanos, Source, StateChange};
+use hinomi_model::{Fact, Finding, Incident, IncidentStatus, Level, Message, Nanos, Source, StateChange};
 use hinomi_timeline::{Timeline, Touched, WorkloadKey};
 use serde::{Deserialize, Serialize};
 
-use crate::incidents::{Incidents, Subject, Update, has_new_cause};
+use crate::incidents::{Incidents, Subject, Update, has_new_cause, is_back};
 use crate::{Routes, inspection, notify, runtime};
 
 /// What the judge wants done.
@@ -82,26 +82,63 @@ impl Judge {
 
     /// Folds a stored change again, without judging it.
     pub fn replay_change(&mut self, change: &StateChange) {
+        self.settle_before(change);
+        self.timeline.apply(change);
+    }
+
+    /// Lets time pass for what a change is about to touch, as deadlines did when it was live.
+    fn settle_before(&mut self, change: &StateChange) {
         let at = change.observed_at;
         if let Some(key) = WorkloadKey::of(&change.resource) {
             self.timeline.settle(&key, at);
+        } else if matches!(change.fact, Fact::Runtime(_)) {
+            // Until when it was seen; what lies between is told by the comparison that follows.
+            self.settle_all(self.timeline.alive_at);
         }
-        self.timeline.apply(change);
+    }
+
+    fn settle_all(&mut self, at: Nanos) {
+        let keys: Vec<WorkloadKey> = self.timeline.workloads.keys().cloned().collect();
+        for key in keys {
+            self.timeline.settle(&key, at);
+        }
     }
 
     /// Takes over a stored incident.
     pub fn replay_incident(&mut self, incident: Incident) {
+        // What time alone closed left no other record than its incident.
+        if let Some(key) = incident.findings.first().and_then(|finding| WorkloadKey::of(&finding.resource)) {
+            self.timeline.settle(&key, incident.updated_at);
+        }
         self.incidents.restore(incident);
     }
 
     /// Ends a replay: from now on a runtime's workloads are looked at once its collector has compared what is with
     /// what is known, and whatever was missed meanwhile is found then.
     pub fn begin(&mut self, now: Nanos) -> Vec<Effect> {
+        self.settle_all(self.timeline.alive_at);
         self.timeline.begin_blind(now);
         let clusters = self.timeline.runtimes.keys();
         let own = |cluster: &String| [Subject::Runtime(cluster.clone()), Subject::Gaps(cluster.clone())];
         let subjects = clusters.flat_map(own).collect();
         self.look(subjects, now, true, true)
+    }
+
+    /// Forgets clusters that this process does not watch: the host has another name than before.
+    pub fn forget_other_clusters(&mut self, mine: &str, now: Nanos) -> Vec<Effect> {
+        self.timeline.forget_other_clusters(mine);
+        let foreign = |incident: &&Incident| {
+            incident.findings.first().is_some_and(|finding| finding.resource.cluster != mine)
+        };
+        let subjects: Vec<String> =
+            self.incidents.open().filter(foreign).map(|i| i.subject.clone()).collect();
+        let mut effects = Vec::new();
+        for subject in subjects {
+            let because = || format!("it is no longer watched: this host is called {mine} now");
+            let update = self.incidents.update(&subject, Vec::new(), true, because, now);
+            self.follow(update, now, &mut effects);
+        }
+        effects
     }
 
     /// Hinomi is alive and sees: noted for the next start.
@@ -115,9 +152,7 @@ impl Judge {
     /// Folds a change and judges what it touched. `stored` says whether it is durable.
     pub fn observe(&mut self, change: &StateChange, stored: bool) -> Vec<Effect> {
         let at = change.observed_at;
-        if let Some(key) = WorkloadKey::of(&change.resource) {
-            self.timeline.settle(&key, at);
-        }
+        self.settle_before(change);
         let touched = self.timeline.apply(change);
         let blind = !self.sees(&change.resource.cluster);
         let subjects = match touched {
@@ -149,8 +184,15 @@ impl Judge {
     fn subjects_of(&self, cluster: &str) -> Vec<Subject> {
         let here = self.timeline.workloads.keys().filter(|key| key.cluster == cluster).cloned();
         let workloads: Vec<Subject> = here.map(Subject::Workload).collect();
+        // A workload that vanished while nobody looked (a rename) may have left an incident.
+        let orphan = |incident: &Incident| {
+            let key = incident.findings.first().and_then(|finding| WorkloadKey::of(&finding.resource))?;
+            let vanished = key.cluster == cluster && !self.timeline.workloads.contains_key(&key);
+            vanished.then_some(Subject::Workload(key))
+        };
+        let orphans: Vec<Subject> = self.incidents.open().filter_map(orphan).collect();
         let own = [Subject::Runtime(cluster.to_owned()), Subject::Gaps(cluster.to_owned())];
-        own.into_iter().chain(workloads).collect()
+        own.into_iter().chain(workloads).chain(orphans).collect()
     }
 
     fn rests_on_runtime(&self, uid: &str) -> bool {
@@ -214,15 +256,24 @@ impl Judge {
         }
         self.timeline.settle(key, now);
         let outlook = self.timeline.assess(key, now);
-        let found: Vec<_> = outlook.assessments.iter().filter_map(|a| inspection::find(a, now)).collect();
+        // Blind: only what the kernel just said is certain; everything else stays as it was found.
+        let certain = outlook.assessments.iter().filter(|a| !blind || a.deviation.oom);
+        let mut found: Vec<Finding> = certain.filter_map(|a| inspection::find(a, now)).collect();
         let deadline = outlook.deadline;
         if blind && found.is_empty() {
             return;
         }
+        if blind {
+            let known: Vec<Finding> = self.incidents.open_findings(&subject.to_string()).cloned().collect();
+            let kept: Vec<Finding> =
+                known.into_iter().filter(|old| found.iter().all(|new| new.id != old.id)).collect();
+            found.extend(kept);
+        }
         let timeline = &self.timeline;
         let because = || because(timeline, key);
         let update = self.incidents.update(&subject.to_string(), found, stored, because, now);
-        self.set_deadline(subject, deadline);
+        let again = self.incidents.tell_again_at(&subject.to_string()).filter(|at| *at > now);
+        self.set_deadline(subject, [deadline, again].into_iter().flatten().min());
         self.follow(update, now, effects);
     }
 
@@ -244,9 +295,10 @@ impl Judge {
         let (found, deadline) = runtime::find(&self.timeline, cluster, now);
         let deadline = [deadline, wait].into_iter().flatten().min();
         let settling = runtime::settling_until(&self.timeline, cluster, now).filter(|_| found.is_empty());
-        let deadline = [deadline, settling].into_iter().flatten().min();
-        self.set_deadline(subject, deadline);
-        if settling.is_some() {
+        let again = self.incidents.tell_again_at(&subject.to_string()).filter(|at| *at > now);
+        self.set_deadline(subject, [deadline, settling, again].into_iter().flatten().min());
+        // It is up and its collector compares, or it has to prove itself: nothing is over yet.
+        if settling.is_some() || wait.is_some() {
             return;
         }
         let because = || "it answers again and is stable".to_owned();
@@ -288,7 +340,7 @@ impl Judge {
             }
             return;
         }
-        let receivers: Vec<String> = self.whom_to_tell(&incident);
+        let receivers: Vec<String> = self.whom_to_tell(&incident, now);
         let sequence = incident.sequence.saturating_add(1);
         let names: Vec<&str> = receivers.iter().map(String::as_str).collect();
         let level = if names.is_empty() { Level::None } else { incident.level };
@@ -311,13 +363,13 @@ impl Judge {
     }
 
     /// Firing: receivers of the level that were not told this level yet. Over: everybody who was told.
-    fn whom_to_tell(&self, incident: &Incident) -> Vec<String> {
+    fn whom_to_tell(&self, incident: &Incident, now: Nanos) -> Vec<String> {
         if incident.status == IncidentStatus::Resolved {
             return incident.told.iter().map(|(name, _)| name.clone()).collect();
         }
         let told =
             |name: &str| incident.told.iter().find(|(known, _)| known == name).map(|(_, level)| *level);
-        let news = has_new_cause(incident);
+        let news = has_new_cause(incident) || is_back(incident, now);
         let names = self.routes.receivers(incident.level).into_iter();
         let untold = |name: &&str| told(name).is_none_or(|level| level < incident.level);
         names.filter(|name| news || untold(name)).map(str::to_owned).collect()
@@ -332,7 +384,7 @@ fn because(timeline: &Timeline, key: &WorkloadKey) -> String {
     newest.map_or_else(
         || "it is gone".to_owned(),
         |closed| {
-            let took = closed.healed_at.since(closed.deviation.started_at);
+            let took = closed.healed_at.since(closed.deviation.bad_since);
             match closed.healed {
                 true => format!("{} in {}", closed.because, hinomi_timeline::duration_words(took)),
                 false => closed.because.clone(),

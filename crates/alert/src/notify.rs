@@ -72,7 +72,7 @@ impl Options {
             backoff_most: Duration::from_secs(5 * 60),
             retry_after_most: Duration::from_secs(60 * 60),
             give_up_after: Duration::from_secs(24 * 60 * 60),
-            tries_when_refused: 3,
+            tries_when_refused: 10,
         }
     }
 

@@ -26,8 +26,10 @@ pub(crate) fn find(timeline: &Timeline, cluster: &str, now: Nanos) -> (Vec<Findi
     let mut deadlines = Vec::new();
     let id = Arc::new(resource(cluster));
     if let Some(down_at) = runtime.down_at {
-        findings.push(down(&id, runtime, down_at, now));
-        deadlines.push(down_at.plus(DOWN));
+        // Since when it is known to be away: not since before Hinomi began to look.
+        let seen_down = down_at.max(timeline.begun_at);
+        findings.push(down(&id, runtime, down_at, now.since(seen_down) >= DOWN));
+        deadlines.push(seen_down.plus(DOWN));
     }
     let (missing, look_again) =
         if runtime.sees() { not_back(timeline, cluster, now) } else { (Vec::new(), None) };
@@ -45,7 +47,7 @@ pub(crate) fn gaps(timeline: &Timeline, cluster: &str, now: Nanos) -> (Vec<Findi
 }
 
 /// A collector that came back compares within this time; then what is known counts as what is.
-const COMPARE: Duration = Duration::from_secs(10);
+const COMPARE: Duration = Duration::from_secs(60);
 
 /// Until when a runtime that is up again is not looked at because its collector still compares.
 pub(crate) fn blind_until(timeline: &Timeline, cluster: &str) -> Option<Nanos> {
@@ -74,8 +76,7 @@ pub fn resource(cluster: &str) -> ResourceId {
     }
 }
 
-fn down(id: &Arc<ResourceId>, runtime: &Runtime, down_at: Nanos, now: Nanos) -> Finding {
-    let late = now.since(down_at) >= DOWN;
+fn down(id: &Arc<ResourceId>, runtime: &Runtime, down_at: Nanos, late: bool) -> Finding {
     let state = if late { HealingState::HealerDown } else { HealingState::Working };
     let case = Case {
         healing: state,

@@ -8,6 +8,7 @@
 //! TIME runtime up|down|restarted|rebooted
 //! (a TIME before the line above: it happened then and is reported now)
 //! TIME gap REASON [LOST]
+//! TIME hinomi restarted        from a checkpoint
 //! TIME clock STEP              the platform's clock is off by STEP from now on
 //! at TIME [NAME]               what is found then, what was said since the last `at`; with NAME the stage strip
 //! = ...                        expected output (written by BLESS=1)
@@ -317,6 +318,13 @@ impl Story {
                 };
                 let state = RuntimeState { restarted: state.up && state.restarted, ..state };
                 self.push(cluster, Fact::Runtime(state), Source::Probe, None);
+            }
+            "hinomi" => {
+                let snapshot = self.judge.snapshot();
+                self.judge = Self::new().judge;
+                self.judge.restore(serde_json::from_value(serde_json::to_value(snapshot).unwrap()).unwrap());
+                let effects = self.judge.begin(self.now);
+                self.hear(effects);
             }
             "gap" => {
                 let reason: GapReason = serde_json::from_value(what[0].into()).unwrap();

@@ -55,6 +55,9 @@ pub struct Incident {
     /// How often it came back within the reopening time.
     #[serde(default)]
     pub reopened: u32,
+    /// It came back, and nobody was told of that yet: receivers think that it is over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reopened_at: Option<Nanos>,
     /// False while its changes are only in memory because the disk refuses.
     pub stored: bool,
     /// Receivers that were told that it fires, with the loudest level each was told.

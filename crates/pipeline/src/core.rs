@@ -1,5 +1,6 @@
 //! The one task through which every state change goes, in order.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
@@ -9,11 +10,12 @@ use hinomi_disk::lock::FolderLock;
 use hinomi_model::{
     Fact, Gap, GapReason, Incident, IncidentStatus, Level, Message, Nanos, Source, StateChange,
 };
-use hinomi_records::{Delivered, DeliveryStatus, Record, Stored, Ticket};
+use hinomi_records::{Alive, Delivered, DeliveryStatus, Record, Stored, Ticket};
 use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 
 use crate::intake::Batch;
-use crate::open::{Checkpoint, HOUSEKEEPING};
+use crate::open::{Checkpoint, Found, HOUSEKEEPING};
 use crate::outbox::Outbox;
 use crate::view::Shared;
 
@@ -25,8 +27,12 @@ const BATCHES_AT_ONCE: usize = 64;
 const CHECKPOINT_RECORDS: u64 = 20_000;
 /// How often a refusing disk is asked whether it is back.
 const DISK_PROBE: Duration = Duration::from_millis(500);
+/// How long a checkpoint waits for the records before it.
+const CHECKPOINT_PATIENCE: Duration = Duration::from_secs(1);
 /// How long the end of the process waits for the disk.
-const LAST_WRITE: Duration = Duration::from_secs(3);
+const LAST_WRITE: Duration = Duration::from_millis(1500);
+/// How long the end of the process waits for messages that are on their way.
+const LAST_OUTCOMES: Duration = Duration::from_millis(700);
 
 /// A time in which the disk did not take what was judged.
 #[derive(Debug)]
@@ -51,6 +57,11 @@ pub struct Service {
     /// Of the last append: when it is settled, all before it are.
     last_ticket: Option<Ticket>,
     checkpoint_seq: u64,
+    found: Found,
+    /// More is stored than allowed, and a checkpoint would let the oldest go.
+    over_limit: Arc<AtomicBool>,
+    /// Retention or a checkpoint on a thread that may block; one at a time.
+    chore: Option<JoinHandle<()>>,
     _lock: FolderLock,
 }
 
@@ -62,6 +73,7 @@ impl Service {
         outbox: Outbox,
         notifiers: Vec<notify::Service>,
         lock: FolderLock,
+        found: Found,
     ) -> Self {
         Self {
             shared,
@@ -71,7 +83,10 @@ impl Service {
             notifiers,
             not_stored: None,
             last_ticket: None,
-            checkpoint_seq: 0,
+            checkpoint_seq: found.checkpoint_seq,
+            found,
+            over_limit: Arc::default(),
+            chore: None,
             _lock: lock,
         }
     }
@@ -82,6 +97,7 @@ impl Service {
             hinomi_base::task::spawn("notifier", notifier.run(shutdown.clone()));
         }
         self.begin();
+        self.tell_of_damage().await;
         let mut housekeeping = tokio::time::interval(HOUSEKEEPING);
         housekeeping.reset();
         let mut batches = Vec::with_capacity(BATCHES_AT_ONCE);
@@ -96,6 +112,7 @@ impl Service {
                     }
                     let changes = batches.drain(..).flat_map(|batch| batch.changes).collect();
                     self.take(changes).await;
+                    self.catch_up().await;
                 }
                 Some(outcome) = self.outcomes.recv() => self.done(outcome),
                 () = tokio::time::sleep(until_due) => self.tick().await,
@@ -120,10 +137,35 @@ impl Service {
                 now,
             );
         }
+        let mine = self.shared.settings.host.name.clone();
+        let effects = self.judge(|judge| judge.forget_other_clusters(&mine, now));
+        self.follow(effects);
         let effects = self.judge(|judge| judge.begin(now));
         self.follow(effects);
         self.outbox.hand_over();
         self.show_waiting();
+    }
+
+    /// What can't be read of what was stored is a gap like any other.
+    async fn tell_of_damage(&mut self) {
+        let lost = std::mem::take(&mut self.found.damage);
+        if lost.is_empty() {
+            return;
+        }
+        let now = self.now();
+        let from = self.found.newest_at.unwrap_or(now).min(now);
+        let gap = Gap { from, to: now, reason: GapReason::Inconsistent, lost };
+        self.take(vec![self.own_change(Fact::Gap(gap), now)]).await;
+    }
+
+    /// In a burst the queue of changes is never empty: deadlines and outcomes have their turn all the same.
+    async fn catch_up(&mut self) {
+        while let Ok(outcome) = self.outcomes.try_recv() {
+            self.done(outcome);
+        }
+        if self.until_due().is_zero() {
+            self.tick().await;
+        }
     }
 
     fn now(&self) -> Nanos {
@@ -296,26 +338,44 @@ impl Service {
     async fn keep_house(&mut self) {
         let now = self.now();
         self.judge(|judge| judge.note_alive(now));
-        if let Err(error) = self.shared.store.retain(now) {
-            tracing::warn!(%error, "old records could not be removed; tried again in a minute");
+        let _later = self.append(vec![Record::Alive(Alive { at: now })]);
+        if self.chore.as_ref().is_some_and(|chore| !chore.is_finished()) {
+            return;
         }
-        if self.shared.store.last_seq().saturating_sub(self.checkpoint_seq) >= CHECKPOINT_RECORDS {
+        self.retain(now);
+        if self.over_limit.load(Ordering::Relaxed)
+            || self.shared.store.last_seq().saturating_sub(self.checkpoint_seq) >= CHECKPOINT_RECORDS
+        {
             self.checkpoint().await;
         }
+    }
+
+    /// Lets the old go, on a thread that may block: a disk that hangs must not hang the judging.
+    fn retain(&mut self, now: Nanos) {
+        let (store, over_limit) = (Arc::clone(&self.shared.store), Arc::clone(&self.over_limit));
+        self.chore = Some(tokio::task::spawn_blocking(move || match store.retain(now) {
+            Ok(retained) => over_limit.store(retained.over_limit, Ordering::Relaxed),
+            Err(error) => tracing::warn!(%error, "old records could not be removed; tried again in a minute"),
+        }));
     }
 
     /// Writes down the state as of the last record. Only when everything judged is stored: what is in the state must
     /// not be folded again behind it.
     async fn checkpoint(&mut self) {
         let Some(last) = self.last_ticket.clone() else { return };
-        let Stored::Ok(seq) = last.wait_async(LAST_WRITE).await else { return };
+        let seq = match last.wait_async(CHECKPOINT_PATIENCE).await {
+            Stored::Ok(seq) => seq,
+            // Lost for good, so it will not be folded again either.
+            Stored::Refused { .. } => self.shared.store.last_seq(),
+            Stored::Late => return,
+        };
         let judge = self.shared.judge.read().unwrap_or_else(PoisonError::into_inner).snapshot();
         let checkpoint = Checkpoint { judge, waiting: self.outbox.all() };
-        match serde_json::to_vec(&checkpoint) {
-            Ok(bytes) => {
-                self.shared.store.checkpoint(seq, bytes);
-                self.checkpoint_seq = seq;
-            }
+        self.checkpoint_seq = seq;
+        let encode = tokio::task::spawn_blocking(move || serde_json::to_vec(&checkpoint));
+        let Ok(encoded) = encode.await else { return };
+        match encoded {
+            Ok(bytes) => self.shared.store.checkpoint(seq, bytes),
             Err(error) => {
                 tracing::error!(%error, "the state can't be written as a checkpoint; this is a bug in Hinomi");
             }
@@ -332,8 +392,15 @@ impl Service {
         if !rest.is_empty() {
             self.take(rest).await;
         }
+        let outcomes = async {
+            while let Some(outcome) = self.outcomes.recv().await {
+                self.done(outcome);
+            }
+        };
+        let _all_or_late = tokio::time::timeout(LAST_OUTCOMES, outcomes).await;
         let now = self.now();
         self.judge(|judge| judge.note_alive(now));
+        let _later = self.append(vec![Record::Alive(Alive { at: now })]);
         self.checkpoint().await;
         self.shared.store.close(LAST_WRITE);
     }

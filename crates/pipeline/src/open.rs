@@ -44,6 +44,17 @@ pub(crate) struct Checkpoint {
     pub(crate) waiting: Vec<Message>,
 }
 
+/// What opening found that the running pipeline has to know.
+#[derive(Debug, Default)]
+pub(crate) struct Found {
+    /// Stored places that can't be read.
+    pub(crate) damage: Vec<String>,
+    /// Number of the last record in the checkpoint that was used.
+    pub(crate) checkpoint_seq: u64,
+    /// Newest stored stamp.
+    pub(crate) newest_at: Option<Nanos>,
+}
+
 /// Outcomes that wait to be stored at most.
 const OUTCOMES_MAX: usize = 256;
 
@@ -79,7 +90,9 @@ pub fn open(options: Options) -> Result<(Service, Handle, Intake), Error> {
         }
         None => 0,
     };
-    replay(&store, from, &mut judge, &mut owed);
+    let damage = replay(&store, from, &mut judge, &mut owed);
+    let damage = recovery.damage.into_iter().chain(damage).collect();
+    let checkpoint_seq = from.saturating_sub(1);
     let (outcomes, outcomes_in) = mpsc::channel(OUTCOMES_MAX);
     let (handles, notifiers) = notifiers(&settings.receivers, &outcomes, &clock, &counters);
     let mut outbox = Outbox::new(
@@ -96,7 +109,7 @@ pub fn open(options: Options) -> Result<(Service, Handle, Intake), Error> {
     let shared = Arc::new(Shared {
         judge: RwLock::new(judge),
         outbox_waiting: RwLock::new(BTreeMap::new()),
-        store,
+        store: Arc::new(store),
         receivers: handles,
         collectors: Collectors::default(),
         clock: clock.clone(),
@@ -105,7 +118,8 @@ pub fn open(options: Options) -> Result<(Service, Handle, Intake), Error> {
         started_at: Nanos(clock.now()),
         settings,
     });
-    let service = Service::new(Arc::clone(&shared), changes, outcomes_in, outbox, notifiers, lock);
+    let found = Found { damage, checkpoint_seq, newest_at: recovery.newest_observed_at };
+    let service = Service::new(Arc::clone(&shared), changes, outcomes_in, outbox, notifiers, lock, found);
     Ok((service, Handle::new(shared), intake))
 }
 
@@ -119,7 +133,7 @@ fn owed_key(message: &Message) -> OwedKey {
     (message.receiver.clone(), message.incident.clone(), message.sequence)
 }
 
-fn replay(store: &Store, from: u64, judge: &mut Judge, owed: &mut BTreeMap<OwedKey, Message>) {
+fn replay(store: &Store, from: u64, judge: &mut Judge, owed: &mut BTreeMap<OwedKey, Message>) -> Vec<String> {
     let replayed = store.replay(from, &mut |_, record| match record {
         Record::Change(change) => judge.replay_change(&change),
         Record::Incident(incident) => judge.replay_incident(incident),
@@ -129,13 +143,16 @@ fn replay(store: &Store, from: u64, judge: &mut Judge, owed: &mut BTreeMap<OwedK
         Record::Delivered(done) => {
             owed.remove(&(done.receiver, done.incident, done.sequence));
         }
+        Record::Alive(alive) => judge.note_alive(alive.at),
     });
+    let damage = replayed.damages.listed.iter().map(ToString::to_string).collect();
     if replayed.unknown > 0 {
         tracing::error!(
             records = replayed.unknown,
             "records of a newer version were left out; use that version"
         );
     }
+    damage
 }
 
 fn notifiers(

@@ -26,7 +26,7 @@ use crate::{Error, why};
 pub(crate) struct Shared {
     pub(crate) judge: RwLock<Judge>,
     pub(crate) outbox_waiting: RwLock<BTreeMap<String, usize>>,
-    pub(crate) store: Store,
+    pub(crate) store: Arc<Store>,
     pub(crate) receivers: BTreeMap<String, notify::Handle>,
     pub(crate) collectors: Collectors,
     pub(crate) clock: Clock,
@@ -109,11 +109,11 @@ pub struct Totals {
     pub running: usize,
     /// Workloads.
     pub workloads: usize,
-    /// Open incidents of level None.
+    /// Open incidents whose findings are of level None now.
     pub none: usize,
-    /// Open incidents of level Notice.
+    /// Open incidents of level Notice now.
     pub notice: usize,
-    /// Open incidents of level Alert.
+    /// Open incidents of level Alert now.
     pub alert: usize,
 }
 
@@ -530,8 +530,8 @@ fn totals(judge: &Judge) -> Totals {
         workloads: timeline.workloads.len(),
         ..Totals::default()
     };
-    for incident in judge.incidents().open() {
-        match incident.level {
+    for level in levels(judge).values() {
+        match level {
             Level::None => totals.none += 1,
             Level::Notice => totals.notice += 1,
             Level::Alert => totals.alert += 1,

@@ -195,7 +195,7 @@ fn track_sentence(track: &Track, now: Nanos) -> String {
 
 fn container(track: &Track) -> ContainerWhy {
     let healed = track.ledger.iter().rev().take(5).map(|closed| {
-        let took = duration_words(closed.healed_at.since(closed.deviation.started_at));
+        let took = duration_words(closed.healed_at.since(closed.deviation.bad_since));
         format!("{}: {} after {took}", closed.deviation.started_at.rfc3339(), closed.because)
     });
     ContainerWhy {

@@ -31,7 +31,7 @@ mod writer;
 pub use error::{Error, Result};
 pub use query::{ChangeQuery, Changes};
 pub use queue::Health;
-pub use record::{Delivered, DeliveryStatus, FORMAT_VERSION, Record};
+pub use record::{Alive, Delivered, DeliveryStatus, FORMAT_VERSION, Record};
 pub use retention::{Retained, Stats};
 pub use store::{Options, Recovery, Replayed, Store};
 pub use ticket::{Stored, Ticket};

@@ -222,20 +222,10 @@ impl Queue {
         }
     }
 
-    /// The checkpoint is not on the disk: it waits, unless a newer one does.
-    pub(crate) fn checkpoint_not_written(
-        &self,
-        checkpoint: PendingCheckpoint,
-        error: &dyn std::fmt::Display,
-        now: Nanos,
-    ) {
-        let mut state = self.lock();
-        state.fail(error, now, self.limits.retry);
-        state.checkpoint.get_or_insert(checkpoint);
-    }
-
-    pub(crate) fn checkpoint_written(&self) {
-        self.lock().failing = None;
+    /// The checkpoint is not on the disk: it is let go, the last one stays and the next one comes. A checkpoint is
+    /// large; that there is no room for it says nothing about records.
+    pub(crate) fn checkpoint_not_written(&self) {
+        self.checkpoints_refused.add(1);
     }
 
     /// The writer ended; what is left was not stored.

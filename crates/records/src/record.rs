@@ -20,6 +20,15 @@ pub enum Record {
     Queued(Message),
     /// What became of a queued message.
     Delivered(Delivered),
+    /// Hinomi was alive and saw: a gap begins here at the earliest.
+    Alive(Alive),
+}
+
+/// A sign of life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Alive {
+    /// When.
+    pub at: Nanos,
 }
 
 /// The end of a queued message.
@@ -56,6 +65,7 @@ pub(crate) enum Kind {
     Incident = 2,
     Queued = 3,
     Delivered = 4,
+    Alive = 5,
 }
 
 /// Why a payload is no record.
@@ -83,6 +93,7 @@ impl Record {
             Self::Incident(incident) => incident.updated_at,
             Self::Queued(message) => message.queued_at,
             Self::Delivered(delivered) => delivered.at,
+            Self::Alive(alive) => alive.at,
         }
     }
 
@@ -94,6 +105,7 @@ impl Record {
             Self::Incident(_) => Kind::Incident as u8,
             Self::Queued(_) => Kind::Queued as u8,
             Self::Delivered(_) => Kind::Delivered as u8,
+            Self::Alive(_) => Kind::Alive as u8,
         });
         bytes.extend_from_slice(&self.at().0.to_le_bytes());
         match self {
@@ -101,6 +113,7 @@ impl Record {
             Self::Incident(incident) => serde_json::to_writer(&mut bytes, incident),
             Self::Queued(message) => serde_json::to_writer(&mut bytes, message),
             Self::Delivered(delivered) => serde_json::to_writer(&mut bytes, delivered),
+            Self::Alive(alive) => serde_json::to_writer(&mut bytes, alive),
         }?;
         Ok(bytes)
     }
@@ -112,6 +125,7 @@ impl Record {
             Kind::Incident => serde_json::from_slice(json).map(Self::Incident),
             Kind::Queued => serde_json::from_slice(json).map(Self::Queued),
             Kind::Delivered => serde_json::from_slice(json).map(Self::Delivered),
+            Kind::Alive => serde_json::from_slice(json).map(Self::Alive),
         }
         .map_err(Fault::Bad)
     }
@@ -126,6 +140,7 @@ pub(crate) fn split(payload: &[u8]) -> Option<(Head, &[u8])> {
         (FORMAT_VERSION, 2) => Kind::Incident,
         (FORMAT_VERSION, 3) => Kind::Queued,
         (FORMAT_VERSION, 4) => Kind::Delivered,
+        (FORMAT_VERSION, 5) => Kind::Alive,
         _ => return None,
     };
     Some((Head { kind, at: Nanos(i64::from_le_bytes(*stamp)) }, json))

@@ -118,6 +118,7 @@ fn incident() -> Incident {
         resolved_because: None,
         sequence: 1,
         reopened: 0,
+        reopened_at: None,
         stored: true,
         told: vec![("oncall".into(), Level::Notice)],
         // Newer than the fixture: absent there.

@@ -124,7 +124,7 @@ fn settle_track(track: &mut Track, now: Nanos) -> Option<Duration> {
     let healed =
         matches!(deviation.kind, DeviationKind::Ended | DeviationKind::NotBack | DeviationKind::Unhealthy)
             && track.spec.restart != RestartPolicy::No;
-    let took = good_since.since(deviation.started_at);
+    let took = good_since.since(deviation.bad_since);
     let by = if healed {
         format!("healed by {}", healer_name(track))
     } else {
@@ -272,14 +272,14 @@ impl<'a> Look<'a> {
         if silent && self.track.state == State::Restarting {
             return HealingState::HealerDown;
         }
-        let long = self.now.since(self.deviation.started_at) >= self.workload.overdue_after();
+        let long = self.now.since(self.deviation.bad_since) >= self.workload.overdue_after();
         // A run that proves itself is not overdue: it is good already.
         if long && !self.track.is_ready() { HealingState::Overdue } else { HealingState::Working }
     }
 
     fn deadlines(&self, timeline: &Timeline) -> Vec<Nanos> {
         let grace = self.workload.grace_ends_at(&timeline.tracks);
-        let overdue = Some(self.deviation.started_at.plus(self.workload.overdue_after()));
+        let overdue = Some(self.deviation.bad_since.plus(self.workload.overdue_after()));
         let silent = self.deviation.next_try_at.map(|next| next.plus(HEALER_DOWN));
         let stable = self
             .track

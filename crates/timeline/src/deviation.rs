@@ -36,6 +36,9 @@ pub struct Deviation {
     pub kind: DeviationKind,
     /// First sign (steady time).
     pub started_at: Nanos,
+    /// Begin of the last row of signs without a stable run in between: later than the first sign for a slow loop.
+    #[serde(default)]
+    pub bad_since: Nanos,
     /// Last sign that it is still wrong: stability counts from here.
     pub last_bad_at: Nanos,
     /// Restarts by the healer since the first sign, without a stable run in between.
@@ -54,11 +57,19 @@ pub struct Deviation {
 }
 
 impl Deviation {
+    /// A stable run lies behind: a new row begins.
+    pub(crate) fn begin_row(&mut self, at: Nanos) {
+        self.bad_since = at;
+        self.tries = 0;
+        self.ends = 0;
+    }
+
     pub(crate) fn new(kind: DeviationKind, at: Nanos) -> Self {
         let (tries, ends) = (0, 0);
         Self {
             kind,
             started_at: at,
+            bad_since: at,
             last_bad_at: at,
             tries,
             ends,

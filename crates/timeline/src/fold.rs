@@ -11,7 +11,7 @@ use hinomi_model::{
 use serde::{Deserialize, Serialize};
 
 use crate::launch::Attempt;
-use crate::track::{Asked, push_bounded};
+use crate::track::{Asked, STABLE, push_bounded};
 use crate::words::change_words;
 use crate::{
     ATTEMPTS_MAX, Closed, Deviation, DeviationKind, ENDS_MAX, End, GONE_MAX, LEDGER_MAX, OomSeen, Runtime,
@@ -94,6 +94,13 @@ impl Timeline {
         }
     }
 
+    /// Forgets everything of other clusters than this one.
+    pub fn forget_other_clusters(&mut self, mine: &str) {
+        self.runtimes.retain(|cluster, _| cluster == mine);
+        self.workloads.retain(|key, _| key.cluster == mine);
+        self.tracks.retain(|_, track| track.id.cluster == mine);
+    }
+
     /// Ends the blindness of a runtime whose collector reported no comparison.
     pub fn end_blind(&mut self, cluster: &str) {
         if let Some(runtime) = self.runtimes.get_mut(cluster) {
@@ -108,7 +115,9 @@ impl Timeline {
         let was_up = runtime.is_up();
         runtime.apply(state, at);
         // The very first contact has nothing to compare with.
-        runtime.comparing |= state.up && self.alive_at > Nanos::default();
+        if state.up && self.alive_at > Nanos::default() {
+            runtime.begin_comparing(at);
+        }
         let restarted = state.up && (state.restarted || state.rebooted);
         if (!state.up && was_up) || restarted {
             self.mark_stopped_with_runtime(cluster, if restarted { went_down_at } else { at });
@@ -362,6 +371,12 @@ fn fold_exited(track: &mut Track, change: &StateChange) {
             deviation.next_try_at = None;
         }
     }
+    // Its end itself was lost on the way: it is an end all the same.
+    if track.state == State::Running && change.source == Source::Reconcile && track.asked.is_none() {
+        let lost = Exit::default();
+        push_end(track, &lost, change, false, None);
+        return fold_unwanted_end(track, &lost, at);
+    }
     if !matches!(track.state, State::Gone | State::Created) {
         track.enter(State::Exited, at);
     }
@@ -494,6 +509,10 @@ fn fold_unwanted_end(track: &mut Track, exit: &Exit, at: Nanos) {
     let wait = restart::back_off(track.quick);
     track.quick = track.quick.saturating_add(1);
     let oom = track.ends.back().is_some_and(|end| end.oom);
+    let was_stable = track.ready_since.is_some_and(|since| at.since(since) >= STABLE);
+    if let Some(deviation) = track.deviation.as_mut().filter(|_| was_stable) {
+        deviation.begin_row(at);
+    }
     let exhausted = !again && policy != hinomi_model::RestartPolicy::No;
     deviate(track, DeviationKind::Ended, at);
     if let Some(deviation) = &mut track.deviation {

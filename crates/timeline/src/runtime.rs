@@ -47,6 +47,13 @@ impl Runtime {
         self.is_up() && !self.blind
     }
 
+    /// It answers a collector that has to compare first: blind until it reports the gap.
+    pub(crate) fn begin_comparing(&mut self, at: Nanos) {
+        self.comparing = true;
+        self.blind = true;
+        self.since = at;
+    }
+
     pub(crate) fn apply(&mut self, new: &RuntimeState, at: Nanos) {
         let was_up = self.state.as_ref().is_some_and(|state| state.up);
         if !new.up && (was_up || (self.seen_up && self.down_at.is_none())) {

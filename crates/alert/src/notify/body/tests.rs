@@ -24,8 +24,8 @@ fn oom() -> Finding {
         name: "checkout".to_owned(),
     };
     Finding {
-        id: "oom/3f2a/1764039600000".to_owned(),
-        inspection: "oom".to_owned(),
+        id: "f-5d0c2e9a41b7f638".to_owned(),
+        inspection: "oom_kill".to_owned(),
         resource: Arc::new(ResourceId {
             tenant: Tenant::default(),
             cluster: "web-1".to_owned(),
@@ -36,10 +36,13 @@ fn oom() -> Finding {
             workload: Some(workload),
         }),
         level: Level::Notice,
-        level_reason: "healing works, but trying again cannot cure it".to_owned(),
-        cause: "killed for memory: limit 64 MiB, peak 64 MiB".to_owned(),
-        cause_class: "oom_killed".to_owned(),
-        stage: Some(Stage::Health),
+        level_reason: "healing working, serving none, within the start grace; trying again can't cure it"
+            .to_owned(),
+        cause: "shop-checkout-1 reached its memory limit of 64 MiB; the kernel killed node (pid 4711); \
+                restarted once"
+            .to_owned(),
+        cause_class: "main_process".to_owned(),
+        stage: None,
         stages: vec![
             StageRecord {
                 stage: Stage::Place,
@@ -67,7 +70,10 @@ fn oom() -> Finding {
         resolved_at: None,
         evidence: FindingEvidence {
             facts: vec![("memory limit".to_owned(), "64 MiB".to_owned())],
-            changes: vec![(at("2026-11-24T03:00:00.002Z"), "exit: 137".to_owned())],
+            changes: vec![(
+                at("2026-11-24T03:00:00.002Z"),
+                "ended: exit code 137 (killed by SIGKILL)".to_owned(),
+            )],
             log: Some(Arc::new(LogTail { lines: vec![line("out of memory, \"soon\"")], note: None })),
         },
     }
@@ -75,7 +81,7 @@ fn oom() -> Finding {
 
 fn incident(finding: &Finding) -> Incident {
     Incident {
-        key: "web-1/workload/shop/checkout#1".to_owned(),
+        key: "i-a93be07c15d4826f".to_owned(),
         subject: "web-1/workload/shop/checkout".to_owned(),
         status: IncidentStatus::Firing,
         level: finding.level,
@@ -87,6 +93,7 @@ fn incident(finding: &Finding) -> Incident {
         resolved_because: Some("healthy and stable for 60 s".to_owned()),
         sequence: 1,
         reopened: 0,
+        reopened_at: None,
         stored: true,
         told: Vec::new(),
         told_causes: Vec::default(),
@@ -96,8 +103,7 @@ fn incident(finding: &Finding) -> Incident {
 #[test]
 fn every_field() {
     let finding = oom();
-    let firing =
-        body(&incident(&finding), &finding, 1, IncidentStatus::Firing, "https://hinomi.example.com/");
+    let firing = body(&incident(&finding), &finding, 1, IncidentStatus::Firing, "http://127.0.0.1:8119");
     insta::assert_json_snapshot!(firing);
     let format = include_str!("../../../../../docs/formats/webhook.md");
     let example = format.split("```json\n").nth(1).unwrap().split("```").next().unwrap();
@@ -106,16 +112,26 @@ fn every_field() {
         firing,
         "the example of the format's document"
     );
-    let over = body(&incident(&finding), &finding, 2, IncidentStatus::Resolved, "");
+    let launch = Finding { stage: Some(Stage::Health), ..finding };
+    let over = body(&incident(&launch), &launch, 2, IncidentStatus::Resolved, "");
     for (field, value) in [
         ("status", json!("resolved")),
         ("sequence", json!(2)),
+        ("stage", json!("health")),
         ("resolved", json!("2026-11-24T03:05:00.000Z")),
         ("resolved_because", json!("healthy and stable for 60 s")),
         ("url", Value::Null),
     ] {
         assert_eq!(over[field], value, "{field}");
     }
+}
+
+#[test]
+fn a_key_is_one_segment_of_the_link() {
+    assert_eq!(
+        url("https://hinomi.example.com/", "a/b#1").unwrap(),
+        "https://hinomi.example.com/api/hinomi/v1/incidents/a%2Fb%231"
+    );
 }
 
 #[test]
