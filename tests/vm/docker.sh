@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Sourced by `run`: the machine with a real dockerd on a cgroup v2 kernel.
 
 # A root file system with dockerd, the watcher and, if given, hinomi.
