@@ -25,6 +25,7 @@ use hinomi_model::{Known, Sink};
 
 use crate::oom;
 
+mod activation;
 mod client;
 mod container;
 mod context;
@@ -42,6 +43,7 @@ mod startfail;
 mod status;
 mod task;
 
+pub use activation::Activation;
 pub use error::Error;
 pub use status::{Handle, State, Status};
 
@@ -56,6 +58,8 @@ pub struct Options {
     pub node: String,
     /// The host's procfs.
     pub proc_root: PathBuf,
+    /// How to tell, before a connect, that systemd would start an engine for it.
+    pub activation: Activation,
     /// Time between two lists that catch what no event told.
     pub reconcile_every: Duration,
     /// Time between two looks whether the engine answers.
@@ -77,6 +81,7 @@ impl Default for Options {
             cluster: "docker".to_owned(),
             node: String::new(),
             proc_root: PathBuf::from("/proc"),
+            activation: Activation::default(),
             reconcile_every: Duration::from_secs(30),
             ping_every: Duration::from_secs(10),
             call_timeout: Duration::from_secs(10),
@@ -130,7 +135,8 @@ impl Service {
                 return;
             }
         };
-        let client = client::Client::new(address, self.options.call_timeout);
+        let guard = activation::Guard::new(self.options.activation.clone(), self.options.proc_root.clone());
+        let client = client::Client::new(address, self.options.call_timeout, guard);
         let outlet = outlet::Outlet::new(self.sink, &self.counters);
         let parts = (self.clock, self.budget, self.counters);
         let context = Arc::new(context::Context::new(self.options, outlet, parts, self.oom, client));

@@ -296,6 +296,11 @@ fn a_daemon_that_dies_and_what_ended_meanwhile() {
     let exit = collector.wait_fact("dies", "exit", is_exit);
     assert_eq!(exit.source, Source::Reconcile);
     assert!(matches!(&exit.fact, Fact::Exit(Exit { code: Some(7), .. })));
+    let (_, note) = log_of(&exit);
+    assert!(
+        note.is_some_and(|note| note.contains("engine was away")),
+        "nobody could follow its log to the end"
+    );
     let gap = collector.wait_for(
         "the gap",
         |change| matches!(&change.fact, Fact::Gap(gap) if gap.reason == GapReason::RuntimeAway),

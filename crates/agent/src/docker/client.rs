@@ -8,8 +8,9 @@
 //!
 //! - Every call has a deadline up to its answer's head, and to its end where the answer is not a stream.
 //! - No answer is collected beyond its limit.
+//! - No connect starts an engine: where systemd may hold the socket, it is looked first whether a daemon serves it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -21,6 +22,7 @@ use serde::de::DeserializeOwned;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::Error;
+use super::activation::{Behind, Guard};
 
 /// Newest API version that this code was read against.
 const NEWEST_API: (u32, u32) = (1, 51);
@@ -67,6 +69,7 @@ pub(crate) struct Client {
     /// `/v1.41`, empty until [`Client::negotiate`].
     prefix: String,
     timeout: Duration,
+    guard: Guard,
 }
 
 /// What the first contact told.
@@ -74,7 +77,7 @@ pub(crate) struct Client {
 pub(crate) struct Contact {
     /// API version that will be spoken.
     pub(crate) api_version: String,
-    /// Process that listens on the unix socket; 0 if not known. 1 is whoever activates sockets, so not known.
+    /// The engine's process; 0 if not known. Behind a socket that systemd holds it is found in procfs.
     pub(crate) daemon_pid: u32,
     /// Name and version of the engine.
     pub(crate) version: String,
@@ -99,8 +102,8 @@ struct Complaint {
 
 impl Client {
     /// A client; nothing is opened.
-    pub(crate) fn new(address: Address, timeout: Duration) -> Self {
-        Self { address, prefix: String::new(), timeout }
+    pub(crate) fn new(address: Address, timeout: Duration, guard: Guard) -> Self {
+        Self { address, prefix: String::new(), timeout, guard }
     }
 
     pub(crate) fn is_local(&self) -> bool {
@@ -114,12 +117,19 @@ impl Client {
     /// Asks who is there and fixes the API version.
     pub(crate) async fn negotiate(&mut self) -> Result<Contact, Error> {
         self.prefix = String::new();
-        let daemon_pid = self.listener_pid().await?;
+        let listener = self.listener_pid().await?;
         let answer = self.open("/_ping", self.timeout).await?;
         let offered = answer.headers().get("api-version").and_then(|v| v.to_str().ok()).unwrap_or("1.41");
         let api_version = spoken(offered);
         self.prefix = format!("/v{api_version}");
         let version: Version = self.get("/version", 256 * 1024, self.timeout).await?;
+        // Only now: the one that lives after the answers is the one that gave them.
+        let daemon_pid = match self.behind() {
+            Behind::Free => listener,
+            Behind::Daemon(pid) | Behind::Stopping(pid) => pid,
+            Behind::Nobody => 0,
+        };
+        let daemon_pid = if daemon_pid == 1 { 0 } else { daemon_pid };
         Ok(Contact { api_version, daemon_pid, version: version.version })
     }
 
@@ -131,6 +141,11 @@ impl Client {
     /// Whether nobody can ask the engine for anything any more: a stopping engine removes its socket first.
     pub(crate) async fn has_closed_shop(&self) -> bool {
         let Address::Unix(path) = &self.address else { return false };
+        match self.behind() {
+            Behind::Free => {}
+            // Systemd keeps the socket, and a connect would start the next engine: procfs must do.
+            behind => return matches!(behind, Behind::Stopping(_)),
+        }
         let call = tokio::net::UnixStream::connect(path);
         matches!(tokio::time::timeout(Duration::from_millis(100), call).await, Ok(Err(_)))
     }
@@ -146,10 +161,28 @@ impl Client {
 
     async fn listener_pid(&self) -> Result<u32, Error> {
         let Address::Unix(path) = &self.address else { return Ok(0) };
-        let socket = within(self.timeout, "connect", tokio::net::UnixStream::connect(path)).await?;
-        let socket = socket.map_err(|error| Error::connect(&self.address, error))?;
+        let socket = within(self.timeout, "connect", self.connect(path)).await??;
         let pid = socket.peer_cred().ok().and_then(|cred| cred.pid()).and_then(|pid| u32::try_from(pid).ok());
-        Ok(pid.filter(|pid| *pid > 1).unwrap_or(0))
+        self.guard.saw_listener(pid.unwrap_or(0));
+        Ok(pid.unwrap_or(0))
+    }
+
+    fn behind(&self) -> Behind {
+        match &self.address {
+            Address::Unix(path) => self.guard.look(path),
+            Address::Tcp(_) => Behind::Free,
+        }
+    }
+
+    /// Connects, unless that would start an engine.
+    async fn connect(&self, path: &Path) -> Result<tokio::net::UnixStream, Error> {
+        match self.behind() {
+            Behind::Nobody => return Err(Error::NotRunning),
+            Behind::Stopping(_) => return Err(Error::Stopping),
+            Behind::Free | Behind::Daemon(_) => {}
+        }
+        let socket = tokio::net::UnixStream::connect(path).await;
+        socket.map_err(|error| Error::connect(&self.address, error))
     }
 
     /// Sends a GET and returns when the answer's head is there.
@@ -161,8 +194,8 @@ impl Client {
         let call = async {
             let answer = match &self.address {
                 Address::Unix(socket) => {
-                    let io = tokio::net::UnixStream::connect(socket).await;
-                    self.send(path, io.map_err(|error| Error::connect(&self.address, error))?).await?
+                    let io = self.connect(socket).await?;
+                    self.send(path, io).await?
                 }
                 Address::Tcp(address) => {
                     let io = tokio::net::TcpStream::connect(address).await;

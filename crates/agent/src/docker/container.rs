@@ -26,7 +26,7 @@ use tokio::time::Instant;
 pub(crate) use super::context::Context;
 use super::events::Event;
 use super::inspect::{self, Inspect, Listed};
-use super::logs::Follower;
+use super::logs::{self, Follower};
 use super::outlet::Said;
 use super::reconcile::{self, Around, Life, View};
 use super::serve;
@@ -216,7 +216,7 @@ impl Watcher {
         let now = Instant::now();
         if self.attempt.check_at().is_some_and(|at| at <= now) {
             self.attempt.checked();
-            self.check_start().await;
+            self.check_start(true).await;
         }
         if self.suspect_at.is_some_and(|at| at <= now) {
             self.suspect_at = None;
@@ -298,7 +298,11 @@ impl Watcher {
         let was_alive = self.view.life.is_alive();
         let ended = was_alive && found.said.iter().any(|said| matches!(said.fact, Fact::Exit(_)));
         if ended {
-            let log = Arc::new(self.log_tail().await);
+            let mut log = self.log_tail().await;
+            if log.lines.is_empty() && log.note.is_none() && era.restarted {
+                log.note = Some(logs::LOST_WITH_ENGINE.to_owned());
+            }
+            let log = Arc::new(log);
             let exit = found.said.iter_mut().find(|said| matches!(said.fact, Fact::Exit(_)));
             exit.into_iter().for_each(|said| said.log = Some(Arc::clone(&log)));
         }

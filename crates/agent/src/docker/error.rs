@@ -25,6 +25,12 @@ pub enum Error {
     /// A socket, but nobody listens.
     #[error("nobody listens on {0}: the docker daemon is down; start it (systemctl start docker)")]
     Refused(String),
+    /// Systemd holds the socket for a daemon that does not run.
+    #[error("docker is installed but not running; Hinomi does not start it: systemctl start docker")]
+    NotRunning,
+    /// Systemd holds the socket of a daemon that serves it no more.
+    #[error("docker is stopping; if it does not come back: systemctl start docker")]
+    Stopping,
     /// The connection could not be made for another reason.
     #[error("cannot connect to {address}: {error}")]
     Connect {
@@ -88,6 +94,8 @@ impl Error {
             Self::TooBig { .. } => ErrorKind::Limited,
             Self::Missing(_)
             | Self::Refused(_)
+            | Self::NotRunning
+            | Self::Stopping
             | Self::Connect { .. }
             | Self::Hung { .. }
             | Self::Api { .. }
@@ -115,7 +123,7 @@ impl Error {
             Self::Address(_) => State::Misconfigured,
             Self::Missing(_) => State::Missing,
             Self::Forbidden(_) | Self::Api { status: 401 | 403, .. } => State::Forbidden,
-            Self::Refused(_) => State::Refused,
+            Self::Refused(_) | Self::NotRunning | Self::Stopping => State::Refused,
             Self::Hung { .. } => State::Hung,
             _ => State::Waiting,
         }

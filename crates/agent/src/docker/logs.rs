@@ -42,6 +42,10 @@ pub(crate) const MAX_FOLLOWERS: usize = 1024;
 /// others answers late, and without the lines nobody sees why it died.
 const READ_TIMEOUT: Duration = Duration::from_millis(1000);
 
+/// Note where the engine was away while the container ran.
+pub(crate) const LOST_WITH_ENGINE: &str =
+    "the engine was away while it ran: what it wrote then may be missing, the log could not be followed";
+
 /// A line as it came.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Line {
@@ -60,6 +64,8 @@ struct Ring {
     note: Option<String>,
     /// The engine began to answer: what the log holds is in here, or on its way.
     is_open: bool,
+    /// The stream broke before its end.
+    is_broken: bool,
 }
 
 impl Ring {
@@ -71,6 +77,7 @@ impl Ring {
             max_bytes: options.log_bytes,
             note: None,
             is_open: false,
+            is_broken: false,
         }
     }
 
@@ -272,15 +279,21 @@ impl Follower {
         if let Some(task) = self.task.take() {
             late = tokio::time::timeout(Duration::from_millis(150), task).await.is_err();
         }
-        let (mut lines, mut note, is_open) = {
+        let (mut lines, mut note, is_whole, is_broken) = {
             let mut ring = self.ring.lock().unwrap_or_else(PoisonError::into_inner);
-            (Vec::from(std::mem::take(&mut ring.lines)), ring.note.take(), ring.is_open)
+            let lines = Vec::from(std::mem::take(&mut ring.lines));
+            (lines, ring.note.take(), ring.is_open && !ring.is_broken, ring.is_broken)
         };
         let readable = !note.as_ref().is_some_and(|note| note.starts_with("log driver"));
-        if lines.is_empty() && readable && !is_open {
+        if (lines.is_empty() || is_broken) && readable && !is_whole {
             match read_tail(client, id, tty, options).await {
+                // What the follower had is better than an empty log.
+                Ok(read) if read.is_empty() => {}
                 Ok(read) => lines = read,
                 Err(error) => note = note.or(Some(format!("could not be read: {error}"))),
+            }
+            if is_broken {
+                note = note.or(Some(LOST_WITH_ENGINE.to_owned()));
             }
         } else if late {
             note = note.or(Some("the last lines may be missing: the stream did not end in time".to_owned()));
@@ -308,7 +321,11 @@ async fn follow(client: Arc<Client>, path: String, tty: bool, driver: String, ri
     let mut decoder = Decoder::new(tty);
     let mut pace = Pace::new(Instant::now());
     let mut stream = answer.into_body().into_data_stream();
-    while let Some(Ok(bytes)) = stream.next().await {
+    while let Some(part) = stream.next().await {
+        let Ok(bytes) = part else {
+            ring.lock().unwrap_or_else(PoisonError::into_inner).is_broken = true;
+            break;
+        };
         let now = Instant::now();
         let mut too_fast = false;
         {
@@ -354,12 +371,23 @@ pub(crate) async fn read_tail(
     let deadline = Instant::now() + READ_TIMEOUT;
     let answer = client.open(&path, READ_TIMEOUT).await?;
     let mut stream = answer.into_body().into_data_stream();
-    // What came before the deadline is better than nothing.
-    while let Ok(Some(Ok(bytes))) = tokio::time::timeout_at(deadline, stream.next()).await {
-        decoder.feed(&bytes, &mut |line| ring.push(line));
-    }
+    let what = "the log";
+    let failed = loop {
+        match tokio::time::timeout_at(deadline, stream.next()).await {
+            Ok(Some(Ok(bytes))) => decoder.feed(&bytes, &mut |line| ring.push(line)),
+            Ok(None) => break None,
+            Ok(Some(Err(error))) => {
+                break Some(Error::Http { what: what.to_owned(), error: error.to_string() });
+            }
+            Err(_) => break Some(Error::Hung { what: what.to_owned(), after: READ_TIMEOUT }),
+        }
+    };
     decoder.end(&mut |line| ring.push(line));
-    Ok(Vec::from(ring.lines))
+    match failed {
+        // What came before the deadline is better than nothing.
+        Some(error) if ring.lines.is_empty() => Err(error),
+        _ => Ok(Vec::from(ring.lines)),
+    }
 }
 
 /// Redacts lines into evidence.

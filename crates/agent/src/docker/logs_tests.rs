@@ -82,8 +82,15 @@ fn garbage_ends() {
 
 #[test]
 fn a_ring_keeps_the_last_lines_within_its_bytes() {
-    let mut ring =
-        Ring { lines: VecDeque::new(), bytes: 0, max_lines: 3, max_bytes: 10, note: None, is_open: false };
+    let mut ring = Ring {
+        lines: VecDeque::new(),
+        bytes: 0,
+        max_lines: 3,
+        max_bytes: 10,
+        note: None,
+        is_open: false,
+        is_broken: false,
+    };
     let line = |text: &str| Line { at: None, stderr: false, text: text.to_owned() };
     ["a", "b", "c", "d"].into_iter().for_each(|text| ring.push(line(text)));
     assert_eq!(ring.lines.iter().map(|line| line.text.as_str()).collect::<Vec<_>>(), ["b", "c", "d"]);

@@ -3,6 +3,7 @@
 //! # Invariants
 //!
 //! - Why there is no contact is said once a cause, with what to do; trying goes on for ever, 0.2 s to 5 s apart.
+//! - There is contact when the event stream stands, not before: an engine that answers but gives no events is down.
 //! - Restarts and reboots are told by comparison: with the connection before, or with what was known at the start.
 
 use std::sync::Arc;
@@ -12,13 +13,14 @@ use hinomi_model::{
     Fact, Gap, GapReason, Known, Nanos, ResourceId, ResourceKind, RuntimeState, Source, Tenant,
 };
 
+use super::Error;
 use super::client::{Client, Contact};
 use super::context::Context;
 use super::events::Seen;
 use super::outlet::Said;
 use super::reader::Room;
 use super::session::{Session, Watchers};
-use super::status::{Handle, State};
+use super::status::{Handle, State, Status};
 use super::task::Task;
 
 /// First and last wait between two tries.
@@ -50,6 +52,7 @@ pub(crate) struct Runtime {
     known_boot: String,
     known_pid: u32,
     contacts: u64,
+    began: tokio::time::Instant,
     /// The last word was "up".
     up: Option<bool>,
     complaint: Option<State>,
@@ -90,6 +93,7 @@ impl Runtime {
             known_boot: known.boot_id,
             known_pid: known.daemon_pid,
             contacts: 0,
+            began: tokio::time::Instant::now(),
             up: None,
             complaint: None,
             context,
@@ -99,11 +103,16 @@ impl Runtime {
     /// Runs for ever.
     pub(crate) async fn run(mut self) {
         let outlet = Task::spawn(drain_outlet(Arc::clone(&self.context), Arc::clone(&self.cluster)));
+        let mut wait = BACK_OFF.0;
         loop {
             let contact = self.connect().await;
-            self.announce(&contact);
-            Session::run(&mut self).await;
-            self.went_away();
+            if Session::run(&mut self, &contact).await {
+                self.went_away();
+                wait = BACK_OFF.0;
+            } else {
+                tokio::time::sleep(wait).await;
+                wait = (wait * 2).min(BACK_OFF.1);
+            }
             if outlet.is_finished() {
                 return;
             }
@@ -111,7 +120,6 @@ impl Runtime {
     }
 
     async fn connect(&mut self) -> Contact {
-        let began = tokio::time::Instant::now();
         let mut wait = BACK_OFF.0;
         let mut tries = 0_u32;
         let mut client = Client::clone(&self.context.client());
@@ -119,11 +127,6 @@ impl Runtime {
             match client.negotiate().await {
                 Ok(contact) => {
                     self.context.set_client(client);
-                    let now = Nanos(self.context.clock.now());
-                    if self.contacts == 0 && began.elapsed() > QUICK_CONTACT {
-                        let from = now.minus(began.elapsed());
-                        self.blind.push(Blind { from, to: None, reason: GapReason::RuntimeAway });
-                    }
                     return contact;
                 }
                 // A connection that breaks right after another did is the same farewell.
@@ -165,6 +168,43 @@ impl Runtime {
         }
     }
 
+    /// The events flow, but the list of containers fails: said once an outage. The engine is not down for it.
+    pub(crate) fn complain_of_lists(&mut self, error: &Error, is_first: bool) {
+        let detail = format!(
+            "the list of containers fails, so what was missed stays unknown: {error}; look into the daemon's log, and \
+             let a proxy before it pass GET /containers/json"
+        );
+        if is_first {
+            tracing::warn!(state = ?error.state(), detail, "docker is not wholly watched");
+        }
+        let now = self.now();
+        self.edit_while_up(|status| {
+            if status.detail != detail {
+                status.state = error.state();
+                status.detail = detail;
+                status.since = now;
+            }
+        });
+    }
+
+    /// The list of containers works again.
+    pub(crate) fn lists_again(&mut self) {
+        tracing::info!("docker is watched: its containers are listed again");
+        let now = self.now();
+        self.edit_while_up(|status| {
+            status.state = State::Connected;
+            status.detail.clear();
+            status.since = now;
+        });
+    }
+
+    /// What makes the whole engine count as down says more than a list.
+    fn edit_while_up(&self, change: impl FnOnce(&mut Status)) {
+        if self.complaint.is_none() {
+            self.handle.edit(change);
+        }
+    }
+
     /// The engine hung and answers again.
     pub(crate) fn answers_again(&mut self, hung_since: Nanos) {
         let status = self.handle.status();
@@ -179,12 +219,15 @@ impl Runtime {
     }
 
     /// Says that the engine is there and what became of it.
-    fn announce(&mut self, contact: &Contact) {
+    pub(crate) fn announce(&mut self, contact: &Contact) {
+        if self.contacts == 0 && self.began.elapsed() > QUICK_CONTACT {
+            let from = self.now().minus(self.began.elapsed());
+            self.blind.push(Blind { from, to: None, reason: GapReason::RuntimeAway });
+        }
         let boot_id = self.context.boot_id();
         let rebooted = !self.known_boot.is_empty() && !boot_id.is_empty() && self.known_boot != boot_id;
-        let pids_known = self.known_pid > 0 && contact.daemon_pid > 0;
         let was_away = self.contacts > 0 && self.complaint.is_some_and(|state| state != State::Hung);
-        let restarted = rebooted || if pids_known { self.known_pid != contact.daemon_pid } else { was_away };
+        let restarted = rebooted || is_other_daemon(self.known_pid, contact.daemon_pid, was_away);
         let wall = Nanos(self.context.clock.wall());
         self.context.set_era(|era| {
             era.back_at = Some(wall);
@@ -244,6 +287,11 @@ impl Runtime {
     }
 }
 
+/// Whether it is another daemon than before, by its process; 0 is unknown, then an outage must do.
+fn is_other_daemon(known_pid: u32, pid: u32, was_away: bool) -> bool {
+    if known_pid > 0 && pid > 0 { known_pid != pid } else { was_away }
+}
+
 /// Puts out what the sink had no room for, when it has room again.
 async fn drain_outlet(context: Arc<Context>, cluster: Arc<ResourceId>) {
     loop {
@@ -261,6 +309,26 @@ async fn drain_outlet(context: Arc<Context>, cluster: Arc<ResourceId>) {
             let gap = Gap { from, to, reason: GapReason::Overflow, lost };
             context.outlet.put(&cluster, vec![Said::new(Fact::Gap(gap), to, Source::Hinomi)]);
             context.restate.notify_one();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_process_is_another_daemon_even_if_nobody_missed_the_first() {
+        let table = [
+            (10, 11, false, true),
+            (10, 11, true, true),
+            (10, 10, true, false),
+            (0, 11, false, false),
+            (0, 11, true, true),
+            (10, 0, true, true),
+        ];
+        for (known_pid, pid, was_away, want) in table {
+            assert_eq!(is_other_daemon(known_pid, pid, was_away), want, "{known_pid} {pid} {was_away}");
         }
     }
 }

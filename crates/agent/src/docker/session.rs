@@ -15,7 +15,7 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, Interval, MissedTickBehavior};
 
 use super::Error;
-use super::client::encode;
+use super::client::{Contact, encode};
 use super::container::{Input, Round, Watcher};
 use super::context::Context;
 use super::events::{Event, FILTERS, Seen, What};
@@ -39,6 +39,11 @@ const PULSE: Duration = Duration::from_millis(250);
 const STOPPED: Duration = Duration::from_secs(1);
 /// Before the first contact, events are asked for from so long ago, for the time that connecting takes.
 const OVERLAP: Duration = Duration::from_secs(1);
+
+/// Lists that fail in a row before it is said.
+const LIST_FAILURES: u32 = 2;
+/// First and last wait before a list that failed is asked for again.
+const LIST_BACK_OFF: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(30));
 
 struct Watched {
     tx: mpsc::Sender<Input>,
@@ -166,26 +171,38 @@ pub(crate) struct Session<'a> {
     round_due: bool,
     last_answer: Nanos,
     is_hung: bool,
+    /// Lists that failed in a row.
+    list_failures: u32,
 }
 
 impl<'a> Session<'a> {
-    /// Runs until the stream ends.
-    pub(crate) async fn run(runtime: &'a mut Runtime) {
+    /// Runs until the stream ends; `false`: it could not be opened.
+    pub(crate) async fn run(runtime: &'a mut Runtime, contact: &Contact) -> bool {
         let (tx, mut rx) = mpsc::channel(WAITING_EVENTS + 64);
         let context = Arc::clone(&runtime.context);
         let path = event_path(&context, runtime.last_event_at).await;
         let answer = match context.client().open(&path, context.options.call_timeout).await {
             Ok(answer) => answer,
             Err(error) => {
-                runtime.complain(error.state(), &error.to_string());
-                tokio::time::sleep(Duration::from_millis(200)).await;
-                return;
+                runtime.complain(
+                    error.state(),
+                    &format!("no events, without which nothing is watched: {error}"),
+                );
+                return false;
             }
         };
+        runtime.announce(contact);
         let reader = Task::spawn(runtime.room.clone().drain(answer.into_body(), tx));
         let last_answer = runtime.now();
-        let mut session =
-            Self { runtime, list: None, ping: None, round_due: true, last_answer, is_hung: false };
+        let mut session = Self {
+            runtime,
+            list: None,
+            ping: None,
+            round_due: true,
+            last_answer,
+            is_hung: false,
+            list_failures: 0,
+        };
         session.start_list();
         let mut lists = every(context.options.reconcile_every);
         let mut pings = every(context.options.ping_every);
@@ -209,6 +226,7 @@ impl<'a> Session<'a> {
             session.show();
         }
         drop(reader);
+        true
     }
 
     fn context(&self) -> Arc<Context> {
@@ -280,6 +298,9 @@ impl<'a> Session<'a> {
     }
 
     fn on_list(&mut self, answer: ListAnswer) {
+        if answer.list.is_ok() && std::mem::take(&mut self.list_failures) >= LIST_FAILURES {
+            self.runtime.lists_again();
+        }
         match answer.list {
             Ok(list) if answer.is_round => {
                 let round = self.begin_round();
@@ -289,13 +310,18 @@ impl<'a> Session<'a> {
             Err(error) => {
                 tracing::debug!(%error, "docker's list of containers failed; asked again with the next round");
                 self.round_due |= answer.is_round;
+                self.list_failures += 1;
+                if self.list_failures >= LIST_FAILURES {
+                    self.runtime.complain_of_lists(&error, self.list_failures == LIST_FAILURES);
+                }
             }
         }
         if self.round_due {
             let context = self.context();
             let is_round = std::mem::take(&mut self.round_due);
+            let wait = list_wait(self.list_failures);
             self.list = Some(Task::spawn(async move {
-                tokio::time::sleep(Duration::from_millis(500)).await;
+                tokio::time::sleep(wait).await;
                 let began = Instant::now();
                 let deadline = context.options.call_timeout;
                 let list = context.client().get("/containers/json?all=1", LIST_BYTES, deadline).await;
@@ -384,6 +410,12 @@ async fn event_path(context: &Context, last: Option<Nanos>) -> String {
     format!("/events?since={secs}.{nanos:09}&filters={}", encode(FILTERS))
 }
 
+/// Before a list is asked for again after so many failures in a row.
+fn list_wait(failures: u32) -> Duration {
+    let doublings = failures.saturating_sub(1).min(16);
+    (LIST_BACK_OFF.0 * 2_u32.pow(doublings)).min(LIST_BACK_OFF.1)
+}
+
 fn every(period: Duration) -> Interval {
     let mut interval = tokio::time::interval_at(Instant::now() + period, period);
     interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -398,5 +430,19 @@ async fn finished<T>(slot: &mut Option<Task<T>>) -> T {
     match answer {
         Ok(answer) => answer,
         Err(_) => std::future::pending().await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failing_list_is_asked_for_less_and_less_often() {
+        for (failures, want_ms) in
+            [(0, 500), (1, 500), (2, 1000), (3, 2000), (6, 16_000), (7, 30_000), (u32::MAX, 30_000)]
+        {
+            assert_eq!(list_wait(failures), Duration::from_millis(want_ms), "{failures}");
+        }
     }
 }

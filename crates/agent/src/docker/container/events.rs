@@ -402,8 +402,8 @@ impl Watcher {
         self.say(vec![said.because(Some("start failed".to_owned()))]);
     }
 
-    /// Looks whether a start failed without an event.
-    pub(super) async fn check_start(&mut self) {
+    /// Looks whether a start failed without an event. `was_hinted`: something hints at a try just now.
+    pub(super) async fn check_start(&mut self, was_hinted: bool) {
         if self.view.life.is_alive() {
             return;
         }
@@ -414,7 +414,7 @@ impl Watcher {
             life == Life::Exited && self.attempt.was_tried && self.view.is_same_run(now.started_at());
         if (never_ran || ran_before) && !now.state.error.is_empty() {
             self.report_start_failure(&now);
-        } else if never_ran {
+        } else if never_ran && was_hinted {
             self.check_binds();
         }
     }
@@ -425,7 +425,10 @@ impl Watcher {
             source.symlink_metadata().is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound)
         };
         let Some(source) = self.binds.iter().find(gone) else { return };
-        let cause = inspect::bounded(&format!("bind source path does not exist: {}", source.display()));
+        let cause = inspect::bounded(&format!(
+            "bind source path does not exist: {}; the engine refuses to start it",
+            source.display()
+        ));
         let at = self.now();
         if self.attempt.is_news(&cause, at) {
             self.fail_start(&cause, at);

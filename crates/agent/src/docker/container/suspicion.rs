@@ -18,7 +18,7 @@ impl Watcher {
         }
         let life = Life::from_word(&listed.state);
         if life == Life::Created && self.view.life == Life::Created {
-            self.check_start().await;
+            self.check_start(false).await;
         }
         let health = listed.health();
         let sick = life == Life::Running && health.is_some() && health != self.view.health;
