@@ -138,16 +138,16 @@ fn not_back<'a>(timeline: &'a Timeline, cluster: &str, now: Nanos) -> (Vec<Asses
 fn not_back_finding(id: &Arc<ResourceId>, runtime: &Runtime, missing: &[Assessment<'_>]) -> Option<Finding> {
     let loudest = missing.iter().max_by_key(|a| a.verdict.level)?;
     let started_at = runtime.restarted_at.unwrap_or(loudest.deviation.started_at);
-    let stays_down = |a: &&Assessment<'_>| {
-        a.track.state != hinomi_timeline::State::Running && a.healing.state != HealingState::Working
-    };
-    let away: Vec<&Assessment<'_>> = missing.iter().filter(stays_down).collect();
+    let away: Vec<&Assessment<'_>> =
+        missing.iter().filter(|a| a.track.state != hinomi_timeline::State::Running).collect();
     let names: Vec<&str> = away.iter().take(10).map(|a| a.track.id.name.as_str()).collect();
     let more = away.len().saturating_sub(names.len());
     let event = if runtime.rebooted { "the reboot of the host" } else { "the restart of the runtime" };
     let rest = if more > 0 { format!(" and {more} more") } else { String::new() };
     let cause = if names.is_empty() {
-        format!("containers come back after {event}; waiting until all are stable")
+        format!("containers came back after {event}; waiting until all are stable")
+    } else if loudest.verdict.level == Level::None {
+        format!("{} container(s) are still coming back after {event}: {}{rest}", away.len(), names.join(", "))
     } else {
         format!("{} container(s) did not come back after {event}: {}{rest}", away.len(), names.join(", "))
     };
