@@ -324,6 +324,8 @@ fn bind_source_gone(site: &Site) -> Result<()> {
     let folder = tempfile::tempdir()?;
     let mount = format!("type=bind,source={},target=/config", folder.path().display());
     site.docker(&["create", "--name", name, "-p", "18006:80", "--mount", &mount, IMAGE, "sleep", "1000"])?;
+    // Hinomi can only miss what it saw: the source has to be there when it looks first.
+    site.instance(name, SOON, |one| one["state"] == "created")?;
     folder.close()?;
     site.docker_fails(&["start", name])?;
     ensure!(
