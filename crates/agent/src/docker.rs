@@ -139,7 +139,8 @@ impl Service {
         let client = client::Client::new(address, self.options.call_timeout, guard);
         let outlet = outlet::Outlet::new(self.sink, &self.counters);
         let parts = (self.clock, self.budget, self.counters);
-        let context = Arc::new(context::Context::new(self.options, outlet, parts, self.oom, client));
+        let rings = self.handle.rings.clone();
+        let context = Arc::new(context::Context::new(self.options, outlet, parts, self.oom, client, rings));
         let work = Box::pin(runtime::Runtime::new(context, self.known, self.handle).run());
         tokio::select! {
             () = work => {}

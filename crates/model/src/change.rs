@@ -82,6 +82,22 @@ pub enum Fact {
 }
 
 impl Fact {
+    /// The names of all attributes as stored.
+    pub const ATTRIBUTES: [&'static str; 12] = [
+        "spec",
+        "phase",
+        "exit",
+        "health",
+        "oom",
+        "intent",
+        "stage",
+        "name",
+        "unobserved_restarts",
+        "runtime",
+        "gap",
+        "clock_step",
+    ];
+
     /// The attribute's name as stored.
     #[must_use]
     pub fn attribute(&self) -> &'static str {

@@ -9,6 +9,8 @@ pub enum ErrorKind {
     NotFound,
     /// A stated limit was hit (429).
     Limited,
+    /// The token is missing or wrong (401).
+    Unauthorized,
     /// A right is missing (403).
     Forbidden,
     /// Try again later, same bytes (503).

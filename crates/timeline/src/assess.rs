@@ -152,6 +152,20 @@ fn quiet_deadlines(track: &Track, now: Nanos) -> impl Iterator<Item = Nanos> {
     [removing, keep, stable].into_iter().flatten().filter(move |deadline| *deadline > now)
 }
 
+impl Track {
+    /// Who heals it: `Docker restart policy always`, or `nobody`.
+    #[must_use]
+    pub fn healer(&self) -> String {
+        healer_name(self)
+    }
+
+    /// The loop that its last ends form while something is wrong with it, if they do.
+    #[must_use]
+    pub fn looped(&self) -> Option<Loop> {
+        loops::detect(&self.ends, self.deviation.as_ref()?.ends)
+    }
+}
+
 fn healer_name(track: &Track) -> String {
     match track.spec.restart {
         RestartPolicy::No => "nobody".to_owned(),

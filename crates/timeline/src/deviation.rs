@@ -28,6 +28,22 @@ pub enum DeviationKind {
     NotBack,
 }
 
+impl DeviationKind {
+    /// In one line, without its resource.
+    #[must_use]
+    pub fn words(&self) -> String {
+        match self {
+            Self::Ended => "ended, and nobody asked for it".to_owned(),
+            Self::OomInside => "a process in it was killed for memory".to_owned(),
+            Self::LaunchFailed { stage, cause } => format!("{} failed: {cause}", stage.title()),
+            Self::Unhealthy => "its health check failed".to_owned(),
+            Self::Stuck => "neither alive nor gone".to_owned(),
+            Self::Phantom => "its process was gone while the runtime said running".to_owned(),
+            Self::NotBack => "did not come back with its runtime".to_owned(),
+        }
+    }
+}
+
 /// One deviation of one container, still open.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Deviation {

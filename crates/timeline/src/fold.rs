@@ -10,7 +10,9 @@ use hinomi_model::{
 };
 use serde::{Deserialize, Serialize};
 
+use crate::happening::{Before, Happenings};
 use crate::launch::Attempt;
+use crate::revision::Revisions;
 use crate::track::{Asked, STABLE, push_bounded};
 use crate::words::change_words;
 use crate::{
@@ -46,6 +48,12 @@ pub struct Timeline {
     /// When this process began to judge (steady time).
     #[serde(default)]
     pub begun_at: Nanos,
+    /// What somebody changed, and what concerned everything.
+    #[serde(default)]
+    pub happenings: Happenings,
+    /// Images and configurations that workloads had.
+    #[serde(default)]
+    pub revisions: Revisions,
 }
 
 /// What a change touched.
@@ -67,8 +75,15 @@ impl Timeline {
             self.note_alive(&change.resource.cluster, at);
         }
         match (&change.resource.kind, &change.fact) {
-            (_, Fact::Runtime(state)) => self.apply_runtime(&change.resource.cluster, state, at),
+            (_, Fact::Runtime(state)) => {
+                let was =
+                    self.runtimes.get(&change.resource.cluster).and_then(|runtime| runtime.state.as_ref());
+                let was_up = was.map(|state| state.up);
+                self.note_runtime(change, state, was_up);
+                self.apply_runtime(&change.resource.cluster, state, at)
+            }
             (_, Fact::Gap(gap)) => {
+                self.note_gap(change);
                 self.runtimes.entry(change.resource.cluster.clone()).or_default().note_gap(gap);
                 Touched::Runtime(change.resource.cluster.clone())
             }
@@ -99,6 +114,7 @@ impl Timeline {
         self.runtimes.retain(|cluster, _| cluster == mine);
         self.workloads.retain(|key, _| key.cluster == mine);
         self.tracks.retain(|_, track| track.id.cluster == mine);
+        self.revisions.forget_other_clusters(mine);
     }
 
     /// Ends the blindness of a runtime whose collector reported no comparison.
@@ -155,6 +171,8 @@ impl Timeline {
             if asked_for(track).is_some_and(|(asked, _)| last_asked.since(asked) <= SHUTDOWN_BURST) {
                 track.stopped_with_runtime = true;
                 track.wanted = true;
+                let since = track.asked.map_or(last_asked, |asked| asked.at);
+                self.happenings.take_back_stops(&track.id.uid, since);
             }
         }
     }
@@ -170,6 +188,7 @@ impl Timeline {
             history: change.source == Source::Reconcile
                 && first_up_at.is_some_and(|first| change.occurred_at < first),
         };
+        let was = Before::of(self.tracks.get(uid), change, around.with_runtime, around.history);
         let track =
             self.tracks.entry(uid.clone()).or_insert_with(|| Track::new(Arc::clone(&change.resource), at));
         let before = WorkloadKey::of(&track.id);
@@ -185,6 +204,7 @@ impl Timeline {
         let start_took = started.map(|began| at.since(began));
         let gone = track.state == State::Gone;
         let keys = self.update_membership(uid, before, after, at, start_took);
+        self.note_happening(change, &was);
         if gone {
             self.forget_oldest_gone();
         }

@@ -19,16 +19,19 @@
 //! - **T4** A start grace runs once: a restart without a stable run in between does not begin it anew, it goes on
 //!   with what was left of it.
 //! - **T5** Bounded: at most [`ATTEMPTS_MAX`] attempts, [`ENDS_MAX`] ends and [`LEDGER_MAX`] healed deviations a
-//!   container, [`GONE_MAX`] containers that are gone.
+//!   container, [`GONE_MAX`] containers that are gone, [`HAPPENINGS_MAX`] happenings, [`REVISIONS_MAX`] revisions of
+//!   [`REVISED_MAX`] workloads.
 
 mod assess;
 mod deviation;
 mod fold;
+mod happening;
 mod interval;
 mod launch;
 pub mod level;
 mod loops;
 mod restart;
+mod revision;
 mod runtime;
 mod track;
 mod words;
@@ -37,12 +40,14 @@ mod workload;
 pub use assess::{Assessment, Outlook};
 pub use deviation::{Closed, Deviation, DeviationKind};
 pub use fold::{Timeline, Touched};
+pub use happening::{HAPPENINGS_MAX, Happening, HappeningKind, Happenings};
 pub use interval::{Interval, intervals};
 pub use launch::Attempt;
 pub use loops::Loop;
+pub use revision::{Face, REVISED_MAX, REVISIONS_MAX, Revision, Revisions};
 pub use runtime::Runtime;
 pub use track::{End, OomSeen, State, Track};
-pub use words::{change_words, duration_words, exit_words, signal_name};
+pub use words::{bytes_words, change_words, duration_words, end_words, exit_words, signal_name};
 pub use workload::{Workload, WorkloadKey};
 
 /// Attempts kept for each container.

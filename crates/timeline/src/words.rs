@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::End;
 use hinomi_model::{Fact, GapReason, HealthStatus, IntentAction, OomWitness, Outcome, StateChange};
 
 /// Name of a signal, as `kill -l` says it.
@@ -41,6 +42,18 @@ pub fn exit_words(code: Option<i32>) -> String {
     }
 }
 
+/// The end of a run in a few words: `exit 137, killed for memory`.
+#[must_use]
+pub fn end_words(end: &End) -> String {
+    let code = end.code.map_or_else(|| "exit code lost".to_owned(), |code| format!("exit {code}"));
+    match end.code {
+        _ if end.oom => format!("{code}, killed for memory"),
+        Some(0) => format!("{code}, success"),
+        Some(signal @ 129..=159) => format!("{code}, killed by {}", signal_name(signal - 128)),
+        _ => code,
+    }
+}
+
 /// A duration as people say it: `0.3 s`, `42 s`, `5 min 3 s`, `2 h 10 min`.
 #[must_use]
 pub fn duration_words(duration: Duration) -> String {
@@ -53,6 +66,19 @@ pub fn duration_words(duration: Duration) -> String {
         3600..86_400 => format!("{} h {} min", secs / 3600, secs % 3600 / 60),
         _ => format!("{} d {} h", secs / 86_400, secs % 86_400 / 3600),
     }
+}
+
+/// Bytes in binary units: `64 MiB`.
+#[must_use]
+pub fn bytes_words(bytes: u64) -> String {
+    const UNITS: [(&str, u64); 3] = [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)];
+    for (unit, size) in UNITS {
+        if bytes >= size {
+            let (whole, tenth) = (bytes / size, bytes % size * 10 / size);
+            return if tenth == 0 { format!("{whole} {unit}") } else { format!("{whole}.{tenth} {unit}") };
+        }
+    }
+    format!("{bytes} B")
 }
 
 /// A state change in one line, without its resource and time.

@@ -15,6 +15,7 @@ use tokio::sync::Semaphore;
 use super::client::Client;
 use super::container::is_not_of;
 use super::inspect::{self, Inspect};
+use super::logs::Rings;
 use super::outlet::Outlet;
 use super::{Error, Options};
 use crate::oom;
@@ -66,6 +67,8 @@ pub(crate) struct Context {
     pub(crate) counters: Counters,
     pub(crate) oom: oom::Handle,
     pub(crate) followers: Arc<AtomicUsize>,
+    /// Shows the logs that are followed.
+    pub(crate) rings: Rings,
     /// Changes were shed: watchers shall say anew what is.
     pub(crate) restate: tokio::sync::Notify,
     client: Mutex<Arc<Client>>,
@@ -84,6 +87,7 @@ impl Context {
         (clock, budget, counters): (Clock, Budget, Counters),
         oom: oom::Handle,
         client: Client,
+        rings: Rings,
     ) -> Self {
         Self {
             options,
@@ -93,6 +97,7 @@ impl Context {
             counters,
             oom,
             followers: Arc::default(),
+            rings,
             restate: tokio::sync::Notify::new(),
             client: Mutex::new(Arc::new(client)),
             inspects: Semaphore::new(INSPECTS),

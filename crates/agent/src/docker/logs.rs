@@ -3,7 +3,7 @@
 //! # In one breath
 //!
 //! A [`Follower`] reads a running container's log stream into a small ring. When the container dies the stream ends,
-//! and [`Follower::finish`] hands the ring out, redacted. Where nothing can be followed, [`read_tail`] asks once.
+//! and [`Follower::finish`] hands the ring out, redacted. [`Rings`] shows what is in the ring of one that runs. Where nothing can be followed, [`read_tail`] asks once.
 //!
 //! # Invariants
 //!
@@ -11,9 +11,9 @@
 //!   it comes in, so a log without line ends needs no more.
 //! - A container that logs too fast is not followed.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
@@ -88,6 +88,38 @@ impl Ring {
             let Some(oldest) = self.lines.pop_front() else { break };
             self.bytes -= oldest.text.len();
         }
+    }
+}
+
+/// The rings of all containers that run, by id: whoever wants to see a log now looks here. Cheap to clone.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Rings(Arc<Mutex<BTreeMap<String, Arc<Mutex<Ring>>>>>);
+
+impl Rings {
+    fn all(&self) -> MutexGuard<'_, BTreeMap<String, Arc<Mutex<Ring>>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn show(&self, id: &str, ring: &Arc<Mutex<Ring>>) {
+        self.all().insert(id.to_owned(), Arc::clone(ring));
+    }
+
+    /// A later run of the same container may have its ring here already.
+    fn hide(&self, id: &str, ring: &Arc<Mutex<Ring>>) {
+        let mut all = self.all();
+        if all.get(id).is_some_and(|shown| Arc::ptr_eq(shown, ring)) {
+            all.remove(id);
+        }
+    }
+
+    /// The last lines of a container that runs, redacted.
+    pub(crate) fn tail(&self, id: &str) -> Option<LogTail> {
+        let ring = self.all().get(id).cloned()?;
+        let (lines, note) = {
+            let ring = ring.lock().unwrap_or_else(PoisonError::into_inner);
+            (ring.lines.iter().cloned().collect(), ring.note.clone())
+        };
+        Some(tail(lines, note))
     }
 }
 
@@ -234,7 +266,15 @@ impl Drop for Place {
 pub(crate) struct Follower {
     ring: Arc<Mutex<Ring>>,
     task: Option<Task<()>>,
+    shown: (Rings, String),
     _held: Option<(Share, Place)>,
+}
+
+impl Drop for Follower {
+    fn drop(&mut self) {
+        let (rings, id) = &self.shown;
+        rings.hide(id, &self.ring);
+    }
 }
 
 impl Follower {
@@ -260,12 +300,13 @@ impl Follower {
             }
         };
         let ring = Arc::new(Mutex::new(ring));
+        context.rings.show(id, &ring);
         let task = held.is_some().then(|| {
             let path = format!("/containers/{id}/logs?follow=1&{}", query(&context.options));
             let (client, ring, driver) = (context.client(), Arc::clone(&ring), driver.to_owned());
             Task::spawn(async move { follow(client, path, tty, driver, ring).await })
         });
-        Self { ring, task, _held: held }
+        Self { ring, task, shown: (context.rings.clone(), id.to_owned()), _held: held }
     }
 
     /// Whether its stream has ended.

@@ -112,3 +112,25 @@ fn too_fast_for_five_seconds() {
     let bursts = (0..20_u64).flat_map(|second| (0..900).map(move |line| second * 2000 + line));
     assert!(!bursts.into_iter().any(|ms| pace.count(at(ms))), "bursts with a pause between are fine");
 }
+
+#[test]
+fn the_ring_of_a_running_container_can_be_seen() {
+    let ring = |text: &str| {
+        let mut ring = Ring::new(&Options::default());
+        ring.push(Line { at: None, stderr: true, text: text.to_owned() });
+        Arc::new(Mutex::new(ring))
+    };
+    let rings = Rings::default();
+    assert_eq!(rings.tail("a"), None);
+    let (old, new) = (ring("password=hunter2"), ring("the next run"));
+    rings.show("a", &old);
+    let seen = rings.tail("a").expect("it runs");
+    assert!(seen.lines[0].stderr && !seen.lines[0].text.contains("hunter2"), "{seen:?}");
+    assert_eq!(rings.tail("a"), Some(seen), "looking takes nothing out");
+    // The next run begins before the last one's follower is gone.
+    rings.show("a", &new);
+    rings.hide("a", &old);
+    assert_eq!(rings.tail("a").map(|tail| tail.lines[0].text.clone()), Some("the next run".to_owned()));
+    rings.hide("a", &new);
+    assert_eq!(rings.tail("a"), None);
+}

@@ -2,8 +2,10 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use hinomi_model::Nanos;
+use hinomi_model::{LogTail, Nanos};
 use serde::Serialize;
+
+use super::logs::Rings;
 
 /// How the collector stands with the engine.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -57,18 +59,27 @@ pub struct Status {
     pub daemon_pid: u32,
 }
 
-/// Shows the collector's [`Status`]. Cheap to clone.
+/// Shows the collector's [`Status`] and the logs that it follows. Cheap to clone.
 #[derive(Clone, Debug, Default)]
-pub struct Handle(Arc<Mutex<Status>>);
+pub struct Handle {
+    status: Arc<Mutex<Status>>,
+    pub(crate) rings: Rings,
+}
 
 impl Handle {
     /// How it stands now.
     #[must_use]
     pub fn status(&self) -> Status {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.status.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The last log lines of a container that runs, redacted; none when its log is not watched.
+    #[must_use]
+    pub fn log_tail(&self, id: &str) -> Option<LogTail> {
+        self.rings.tail(id)
     }
 
     pub(crate) fn edit(&self, change: impl FnOnce(&mut Status)) {
-        change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner));
+        change(&mut self.status.lock().unwrap_or_else(PoisonError::into_inner));
     }
 }
