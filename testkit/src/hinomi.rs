@@ -27,6 +27,7 @@ pub struct Options {
     envs: Vec<(String, String)>,
     args: Vec<String>,
     binary: Option<PathBuf>,
+    without_collectors: bool,
 }
 
 impl Options {
@@ -77,6 +78,13 @@ impl Options {
     #[must_use]
     pub fn arg(mut self, arg: &str) -> Self {
         self.args.push(arg.to_owned());
+        self
+    }
+
+    /// `hinomi server` instead of `hinomi up`: shows what is stored and watches nothing.
+    #[must_use]
+    pub fn without_collectors(mut self) -> Self {
+        self.without_collectors = true;
         self
     }
 
@@ -163,7 +171,7 @@ impl Server {
         let log = OpenOptions::new().create(true).append(true).open(self.log())?;
         let mut command = self.command();
         command
-            .arg("up")
+            .arg(if self.options.without_collectors { "server" } else { "up" })
             .arg("--config")
             .arg(self.folder.path().join("hinomi.yaml"))
             .args(&self.options.args);

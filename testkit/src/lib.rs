@@ -12,7 +12,9 @@ pub mod docker;
 pub mod hinomi;
 pub mod kernel;
 pub mod net;
+pub mod page;
 pub mod process;
+pub mod smtp;
 pub mod snapshot;
 pub mod webhook;
 

@@ -3,22 +3,10 @@
 use std::time::Duration;
 
 use hinomi_model::{FindingEvidence, HealingState, Nanos};
-use hinomi_timeline::{Assessment, duration_words, exit_words};
+use hinomi_timeline::{Assessment, bytes_words, duration_words, exit_words};
 
 /// A container created within this time is a change worth naming.
 const RECENT_CHANGE: Duration = Duration::from_secs(3600);
-
-/// Bytes in binary units: `64 MiB`.
-pub(crate) fn bytes_words(bytes: u64) -> String {
-    const UNITS: [(&str, u64); 3] = [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)];
-    for (unit, size) in UNITS {
-        if bytes >= size {
-            let (whole, tenth) = (bytes / size, bytes % size * 10 / size);
-            return if tenth == 0 { format!("{whole} {unit}") } else { format!("{whole}.{tenth} {unit}") };
-        }
-    }
-    format!("{bytes} B")
-}
 
 /// Everything that shows a container's deviation.
 pub(crate) fn of(a: &Assessment<'_>, now: Nanos) -> FindingEvidence {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use hinomi_model::{Finding, Nanos, OomWitness, Outcome, Stage};
 use hinomi_timeline::level::TRIES_NOTICE;
-use hinomi_timeline::{Assessment, DeviationKind, End, duration_words, exit_words};
+use hinomi_timeline::{Assessment, DeviationKind, End, bytes_words, duration_words, exit_words};
 
 use crate::evidence;
 
@@ -116,7 +116,8 @@ pub fn find(assessment: &Assessment<'_>, now: Nanos) -> Option<Finding> {
 }
 
 /// Unique and the same after a restart: follows from the resource and the begin of its deviation.
-pub(crate) fn finding_id(cluster: &str, uid: &str, started_at: Nanos) -> String {
+#[must_use]
+pub fn finding_id(cluster: &str, uid: &str, started_at: Nanos) -> String {
     format!("f-{}", digest(&[cluster, uid, &started_at.0.to_string()]))
 }
 
@@ -146,7 +147,7 @@ fn cause(a: &Assessment<'_>) -> Option<Cause> {
 fn oom_words(a: &Assessment<'_>) -> String {
     let limit = match a.track.spec.memory_limit_bytes {
         0 => "met the end of the machine's memory".to_owned(),
-        bytes => format!("reached its memory limit of {}", evidence::bytes_words(bytes)),
+        bytes => format!("reached its memory limit of {}", bytes_words(bytes)),
     };
     let seen = a.track.last_oom();
     let victim = seen.and_then(|seen| seen.oom.victim_comm.as_deref().zip(seen.oom.victim_pid));

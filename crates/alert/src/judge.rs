@@ -2,10 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use hinomi_model::{Fact, Finding, Incident, IncidentStatus, Level, Message, Nanos, Source, StateChange};
+use hinomi_model::{
+    Fact, Finding, GapReason, Incident, IncidentStatus, Level, Message, Nanos, Source, StateChange,
+};
 use hinomi_timeline::{Timeline, Touched, WorkloadKey};
 use serde::{Deserialize, Serialize};
 
+use crate::healed::Endings;
+use crate::heat::{Heat, Plane};
 use crate::incidents::{Incidents, Subject, Update, has_new_cause, is_back};
 use crate::{Routes, inspection, notify, runtime};
 
@@ -30,6 +34,12 @@ pub struct Snapshot {
     pub timeline: Timeline,
     /// Incidents, open and over, oldest first.
     pub incidents: Vec<Incident>,
+    /// The levels of the last day.
+    #[serde(default)]
+    pub heat: Heat,
+    /// What ended within the last day.
+    #[serde(default)]
+    pub endings: Endings,
 }
 
 /// Folds changes, inspects what they touch, and keeps the incidents.
@@ -41,6 +51,8 @@ pub struct Judge {
     url_base: String,
     deadlines: BTreeSet<(Nanos, Subject)>,
     deadline_of: BTreeMap<Subject, Nanos>,
+    heat: Heat,
+    endings: Endings,
 }
 
 impl Judge {
@@ -62,6 +74,18 @@ impl Judge {
         &self.incidents
     }
 
+    /// The levels of the last day.
+    #[must_use]
+    pub fn heat(&self) -> &Heat {
+        &self.heat
+    }
+
+    /// What ended within the last day.
+    #[must_use]
+    pub fn endings(&self) -> &Endings {
+        &self.endings
+    }
+
     /// For a checkpoint.
     #[must_use]
     pub fn snapshot(&self) -> Snapshot {
@@ -69,13 +93,19 @@ impl Judge {
         Snapshot {
             timeline: self.timeline.clone(),
             incidents: incidents.chain(self.incidents.open().cloned()).collect(),
+            heat: self.heat.clone(),
+            endings: self.endings.clone(),
         }
     }
 
     /// From a checkpoint.
     pub fn restore(&mut self, snapshot: Snapshot) {
         self.timeline = snapshot.timeline;
+        self.heat = snapshot.heat;
+        self.endings = snapshot.endings;
         for incident in snapshot.incidents {
+            // A checkpoint of an older version has no levels.
+            self.feel_incident(&incident, incident.updated_at);
             self.incidents.restore(incident);
         }
     }
@@ -84,6 +114,37 @@ impl Judge {
     pub fn replay_change(&mut self, change: &StateChange) {
         self.settle_before(change);
         self.timeline.apply(change);
+        self.feel_change(change);
+    }
+
+    /// What a change says about the levels of its time.
+    fn feel_change(&mut self, change: &StateChange) {
+        let at = change.observed_at;
+        self.heat.pass(at);
+        if let Fact::Gap(gap) = &change.fact {
+            let planes: &[Plane] = match gap.reason {
+                GapReason::NotRunning => &Plane::ALL,
+                GapReason::RuntimeAway | GapReason::Overflow | GapReason::Inconsistent => &[Plane::Container],
+                // It was seen, only not stored.
+                GapReason::NotStored => &[],
+            };
+            self.heat.unseen(planes, gap.from, gap.to);
+        }
+        self.feel_sight(at);
+    }
+
+    fn feel_sight(&mut self, now: Nanos) {
+        let sees = self.timeline.runtimes.values().all(hinomi_timeline::Runtime::sees);
+        self.heat.see(sees, now);
+    }
+
+    /// The level of an incident from now on.
+    fn feel_incident(&mut self, incident: &Incident, now: Nanos) {
+        let open = || incident.findings.iter().filter(|finding| finding.resolved_at.is_none());
+        let level = open().map(|finding| finding.level).max();
+        let plane = open().next().map(Plane::of);
+        let firing = incident.status == IncidentStatus::Firing;
+        self.heat.note(&incident.subject, plane.zip(level).filter(|_| firing), now);
     }
 
     /// Lets time pass for what a change is about to touch, as deadlines did when it was live.
@@ -110,6 +171,8 @@ impl Judge {
         if let Some(key) = incident.findings.first().and_then(|finding| WorkloadKey::of(&finding.resource)) {
             self.timeline.settle(&key, incident.updated_at);
         }
+        self.feel_incident(&incident, incident.updated_at);
+        self.endings.take(&incident, &self.timeline);
         self.incidents.restore(incident);
     }
 
@@ -118,6 +181,8 @@ impl Judge {
     pub fn begin(&mut self, now: Nanos) -> Vec<Effect> {
         self.settle_all(self.timeline.alive_at);
         self.timeline.begin_blind(now);
+        self.heat.pass(now);
+        self.feel_sight(now);
         let clusters = self.timeline.runtimes.keys();
         let own = |cluster: &String| [Subject::Runtime(cluster.clone()), Subject::Gaps(cluster.clone())];
         let subjects = clusters.flat_map(own).collect();
@@ -147,6 +212,7 @@ impl Judge {
         for cluster in clusters {
             self.timeline.note_alive(&cluster, now);
         }
+        self.heat.pass(now);
     }
 
     /// Folds a change and judges what it touched. `stored` says whether it is durable.
@@ -154,6 +220,7 @@ impl Judge {
         let at = change.observed_at;
         self.settle_before(change);
         let touched = self.timeline.apply(change);
+        self.feel_change(change);
         let blind = !self.sees(&change.resource.cluster);
         let subjects = match touched {
             Touched::Nothing => return Vec::new(),
@@ -206,6 +273,7 @@ impl Judge {
 
     /// Judges what is due. Call at [`Judge::next_deadline`]; calling early or twice does no harm.
     pub fn tick(&mut self, now: Nanos, stored: bool) -> Vec<Effect> {
+        self.heat.pass(now);
         let mut due = Vec::new();
         while let Some((at, subject)) = self.deadlines.first().cloned() {
             if at > now {
@@ -288,6 +356,7 @@ impl Judge {
         let wait = runtime::blind_until(&self.timeline, cluster);
         if wait.is_some_and(|until| until <= now) {
             self.timeline.end_blind(cluster);
+            self.feel_sight(now);
             let all = self.subjects_of(cluster);
             effects.extend(self.look(all, now, stored, true));
             return;
@@ -334,6 +403,8 @@ impl Judge {
     /// Turns an update into what is to be stored and said.
     fn follow(&mut self, update: Option<Update>, now: Nanos, effects: &mut Vec<Effect>) {
         let Some(Update { incident, material, news, tell }) = update else { return };
+        self.feel_incident(&incident, now);
+        self.endings.take(&incident, &self.timeline);
         if !tell {
             if material {
                 effects.push(Effect::Store { incident: Box::new(incident), news });

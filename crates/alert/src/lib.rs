@@ -15,6 +15,8 @@
 //! - **A4** Storage and time come in as arguments; only [`notify`] does IO.
 
 mod evidence;
+mod healed;
+mod heat;
 mod incidents;
 pub mod inspection;
 mod judge;
@@ -23,6 +25,8 @@ mod routes;
 mod runtime;
 pub mod settings;
 
+pub use healed::{ENDED_KEEP, ENDED_MAX, Ended, Endings};
+pub use heat::{CELLS_MAX, Cell, Heat, Plane, STEP};
 pub use incidents::{Incidents, Subject};
 pub use judge::{Effect, Judge, Snapshot};
 pub use routes::Routes;

@@ -3,7 +3,8 @@
 //! # In one breath
 //!
 //! [`Options::build`] makes a [`Service`] and a [`Handle`] for one receiver. The owner of the durable queue offers
-//! messages through the handle; the service POSTs them and reports every end as an [`Outcome`]. Nothing here is
+//! messages through the handle; the service sends them (`attempt.rs`: webhook, Slack or mail) and reports every end as an
+//! [`Outcome`]. The queue holds the webhook's body; what people read is made from it at the last moment. Nothing here is
 //! durable: a message stays in the owner's queue until its outcome came, so that a crash leads to a repeat with the
 //! same `Idempotency-Key`, never to a loss.
 //!
@@ -13,12 +14,22 @@
 //!   [`Options::give_up_after`].
 //! - [`Handle::offer`] never waits; what does not fit comes back to the caller and is counted.
 //! - A dead receiver holds back no other receiver.
-//! - Secrets (headers, URL) are in no error text, no log line and no status.
+//! - Secrets (headers, URLs, passwords) are in no error text, no log line and no status.
 
 mod attempt;
 mod backoff;
 mod body;
 mod client;
+mod http;
+mod mail;
+mod page;
+mod phrases;
+#[cfg(test)]
+mod samples;
+mod slack;
+mod smtp;
+mod test;
+mod webhook;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -33,9 +44,11 @@ use tokio::sync::mpsc;
 use crate::settings::Receiver;
 use attempt::{Attempt, Verdict};
 use backoff::Backoff;
+use test::Tests;
 
-pub use body::{BODY_MAX_BYTES, body};
+pub use body::{BODY_MAX_BYTES, body, test_message};
 pub use client::Clients;
+pub use test::Tested;
 
 /// Messages that wait in memory for one receiver.
 pub const QUEUE_MESSAGES: usize = 256;
@@ -86,19 +99,24 @@ impl Options {
         outcomes: mpsc::Sender<Outcome>,
     ) -> (Service, Handle) {
         let (sender, queue) = mpsc::channel(self.queue.max(1));
-        let state = Arc::new(Mutex::new(ReceiverStatus {
+        let status = ReceiverStatus {
             name: self.receiver.name.clone(),
-            kind: "webhook",
-            url_host: self.receiver.webhook.url.host(),
+            kind: self.receiver.way.kind(),
+            url_host: self.receiver.way.host(),
             ..ReceiverStatus::default()
-        }));
+        };
+        let state = Arc::new(Mutex::new(State { status, trying: None }));
         let counted = Counted {
             sent: counters.counter("notify_sent_total"),
             retried: counters.counter("notify_retried_total"),
             gave_up: counters.counter("notify_gave_up_total"),
         };
-        let handle =
-            Handle { sender, state: Arc::clone(&state), full: counters.counter("notify_queue_full_total") };
+        let handle = Handle {
+            sender,
+            state: Arc::clone(&state),
+            full: counters.counter("notify_queue_full_total"),
+            tests: Arc::new(Tests::new(self.receiver.clone(), Arc::clone(&clients), clock.clone())),
+        };
         (Service { options: self, clients, clock, queue, outcomes, state, counted }, handle)
     }
 }
@@ -114,12 +132,35 @@ pub struct Outcome {
     pub sequence: u32,
     /// How.
     pub end: End,
+    /// Tries since the start of this process.
+    pub tries: u32,
+    /// The last error on the way, without secrets.
+    pub last_error: Option<String>,
+}
+
+/// The message that is being delivered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trying {
+    /// Incident's key.
+    pub incident: String,
+    /// Number within the incident.
+    pub sequence: u32,
+    /// Tries that ended, since the start of this process.
+    pub tries: u32,
+    /// The last error, without secrets.
+    pub last_error: Option<String>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    status: ReceiverStatus,
+    trying: Option<Trying>,
 }
 
 /// End of a delivery.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum End {
-    /// The receiver answered 2xx.
+    /// The receiver took it.
     Accepted,
     /// It will not be tried again.
     GaveUp {
@@ -133,9 +174,9 @@ pub enum End {
 pub struct ReceiverStatus {
     /// Its name.
     pub name: String,
-    /// How it is reached: `webhook`.
+    /// How it is reached: `webhook`, `slack`, `email`.
     pub kind: &'static str,
-    /// Host and port of its URL; never more of it.
+    /// Host and port of its URL or mail server; never more of it.
     pub url_host: String,
     /// Messages in memory that are not delivered yet, the one in flight included.
     pub queued: u64,
@@ -171,8 +212,9 @@ struct Counted {
 #[derive(Clone, Debug)]
 pub struct Handle {
     sender: mpsc::Sender<Message>,
-    state: Arc<Mutex<ReceiverStatus>>,
+    state: Arc<Mutex<State>>,
     full: Counter,
+    tests: Arc<Tests>,
 }
 
 impl Handle {
@@ -186,7 +228,7 @@ impl Handle {
         let mut state = locked(&self.state);
         match self.sender.try_send(message) {
             Ok(()) => {
-                state.queued += 1;
+                state.status.queued += 1;
                 Ok(())
             }
             Err(mpsc::error::TrySendError::Full(message)) => {
@@ -206,7 +248,18 @@ impl Handle {
     /// How the receiver does.
     #[must_use]
     pub fn status(&self) -> ReceiverStatus {
-        locked(&self.state).clone()
+        locked(&self.state).status.clone()
+    }
+
+    /// The message that is being delivered, if one is.
+    #[must_use]
+    pub fn trying(&self) -> Option<Trying> {
+        locked(&self.state).trying.clone()
+    }
+
+    /// Sends a message once, beside the queue; `None` while another test of this receiver is under way.
+    pub async fn test(&self, message: &Message) -> Option<Tested> {
+        self.tests.run(message).await
     }
 }
 
@@ -218,7 +271,7 @@ pub struct Service {
     clock: Clock,
     queue: mpsc::Receiver<Message>,
     outcomes: mpsc::Sender<Outcome>,
-    state: Arc<Mutex<ReceiverStatus>>,
+    state: Arc<Mutex<State>>,
     counted: Counted,
 }
 
@@ -234,12 +287,14 @@ impl Service {
             };
             let Some(message) = message else { return };
             let Some(end) = self.deliver(&message, &mut backoff, &mut shutdown).await else { return };
-            self.note_end(&end);
+            let trying = self.note_end(&end);
             let outcome = Outcome {
                 receiver: message.receiver,
                 incident: message.incident,
                 sequence: message.sequence,
                 end,
+                tries: trying.as_ref().map_or(0, |trying| trying.tries),
+                last_error: trying.and_then(|trying| trying.last_error),
             };
             tokio::select! {
                 biased;
@@ -256,7 +311,8 @@ impl Service {
         backoff: &mut Backoff,
         shutdown: &mut Shutdown,
     ) -> Option<End> {
-        let attempt = Attempt::new(&self.options.receiver.webhook, message);
+        let attempt = Attempt::new(&self.options.receiver, message);
+        self.note_begin(message);
         let mut refused = 0;
         loop {
             let verdict = tokio::select! {
@@ -264,8 +320,9 @@ impl Service {
                 verdict = attempt.run(&self.clients, &self.clock) => verdict,
                 () = after_grace(shutdown) => return None,
             };
+            self.note_try();
             let (why, asked) = match verdict {
-                Verdict::Accepted => {
+                Verdict::Accepted { .. } => {
                     backoff.reset();
                     return Some(End::Accepted);
                 }
@@ -292,7 +349,7 @@ impl Service {
                 () = tokio::time::sleep(pause) => {}
             }
             self.counted.retried.add(1);
-            locked(&self.state).retried += 1;
+            locked(&self.state).status.retried += 1;
         }
     }
 
@@ -302,46 +359,64 @@ impl Service {
         asked.map_or(own, |asked| asked.min(self.options.retry_after_most).max(self.options.backoff_first))
     }
 
+    fn note_begin(&self, message: &Message) {
+        let (incident, sequence) = (message.incident.clone(), message.sequence);
+        locked(&self.state).trying = Some(Trying { incident, sequence, tries: 0, last_error: None });
+    }
+
+    fn note_try(&self) {
+        if let Some(trying) = &mut locked(&self.state).trying {
+            trying.tries = trying.tries.saturating_add(1);
+        }
+    }
+
     fn note_failure(&self, why: &str) {
         let now = Nanos(self.clock.now());
         let mut state = locked(&self.state);
-        if state.failing_since.is_none() {
+        if let Some(trying) = &mut state.trying {
+            trying.last_error = Some(why.to_owned());
+        }
+        let status = &mut state.status;
+        if status.failing_since.is_none() {
             tracing::warn!(
-                receiver = state.name,
-                host = state.url_host,
+                receiver = status.name,
+                host = status.url_host,
                 error = why,
                 "receiver does not accept"
             );
         }
-        state.failing_since.get_or_insert(now);
-        state.last_error = Some(why.to_owned());
+        status.failing_since.get_or_insert(now);
+        status.last_error = Some(why.to_owned());
     }
 
-    fn note_end(&self, end: &End) {
+    fn note_end(&self, end: &End) -> Option<Trying> {
         let now = Nanos(self.clock.now());
         let mut state = locked(&self.state);
-        state.queued = state.queued.saturating_sub(1);
+        let trying = state.trying.take();
+        let status = &mut state.status;
+        status.queued = status.queued.saturating_sub(1);
         match end {
             End::Accepted => {
-                if state.failing_since.take().is_some() {
-                    tracing::info!(receiver = state.name, host = state.url_host, "receiver accepts again");
+                if status.failing_since.take().is_some() {
+                    tracing::info!(receiver = status.name, host = status.url_host, "receiver accepts again");
                 }
-                state.last_error = None;
-                state.last_accepted_at = Some(now);
-                state.sent += 1;
+                status.last_error = None;
+                status.last_accepted_at = Some(now);
+                status.sent += 1;
                 self.counted.sent.add(1);
             }
             End::GaveUp { why } => {
                 tracing::error!(
-                    receiver = state.name,
-                    host = state.url_host,
+                    receiver = status.name,
+                    host = status.url_host,
                     error = why,
                     "gave up a message"
                 );
-                state.gave_up += 1;
+                status.gave_up += 1;
                 self.counted.gave_up.add(1);
             }
         }
+        trying
     }
 }
 
@@ -351,6 +426,6 @@ async fn after_grace(shutdown: &mut Shutdown) {
     tokio::time::sleep(SHUTDOWN_GRACE).await;
 }
 
-fn locked(state: &Mutex<ReceiverStatus>) -> MutexGuard<'_, ReceiverStatus> {
+fn locked(state: &Mutex<State>) -> MutexGuard<'_, State> {
     state.lock().unwrap_or_else(PoisonError::into_inner)
 }

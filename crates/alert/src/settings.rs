@@ -1,6 +1,9 @@
 //! Receivers and routes as the user writes them.
 //!
-//! Invariants: receiver names are unique; every route leads to a receiver that exists; no route carries the level none.
+//! Invariants: receiver names are unique; a receiver is reached in exactly one way; every route leads to a receiver that
+//! exists; no route carries the level none.
+
+mod email;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -9,13 +12,19 @@ use std::time::Duration;
 use hinomi_config::emit::Emitter;
 use hinomi_config::{Map, Secret, Value, closest, decode};
 use hinomi_model::Level;
+use hinomi_words::Language;
 use reqwest::Url;
 use reqwest::header::{HeaderName, HeaderValue};
 
-/// How long one try may take when nothing else is written.
+pub(crate) use email::certificates;
+pub use email::{Email, Security, Smtp};
+
+/// How long one HTTP try may take when nothing else is written.
 pub const TIMEOUT_DEFAULT: Duration = Duration::from_secs(10);
 const TIMEOUT_LEAST: Duration = Duration::from_millis(100);
 const TIMEOUT_MOST: Duration = Duration::from_secs(60);
+/// Longest name of a channel, characters.
+const CHANNEL_MAX_CHARS: usize = 80;
 const RECEIVERS_MAX: usize = 64;
 const ROUTES_MAX: usize = 256;
 const HEADERS_MAX: usize = 32;
@@ -37,8 +46,72 @@ const HEADERS_TAKEN: [&str; 8] = [
 pub struct Receiver {
     /// Its name, unique.
     pub name: String,
+    /// What its messages are written in.
+    pub language: Language,
     /// How it is reached.
-    pub webhook: Webhook,
+    pub way: Way,
+}
+
+/// How a receiver is reached.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// HTTP POST of JSON for programs.
+    Webhook(Webhook),
+    /// A chat by an incoming webhook as Slack has it.
+    Slack(Slack),
+    /// Mail.
+    Email(Box<Email>),
+}
+
+impl Way {
+    /// In one word, as the configuration names it.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Webhook(_) => "webhook",
+            Self::Slack(_) => "slack",
+            Self::Email(_) => "email",
+        }
+    }
+
+    /// Host of the URL, or host and port of the mail server: what may be shown.
+    #[must_use]
+    pub fn host(&self) -> String {
+        match self {
+            Self::Webhook(webhook) => webhook.url.host(),
+            Self::Slack(slack) => slack.url.host(),
+            Self::Email(email) => email.smtp.address(),
+        }
+    }
+
+    /// How long one try may take.
+    #[must_use]
+    pub fn timeout(&self) -> Duration {
+        match self {
+            Self::Webhook(webhook) => webhook.timeout,
+            Self::Slack(slack) => slack.timeout,
+            Self::Email(email) => email.timeout,
+        }
+    }
+
+    fn emit(&self, emitter: &mut Emitter) {
+        emitter.map(self.kind(), |e| match self {
+            Self::Webhook(webhook) => emit_webhook(e, webhook),
+            Self::Slack(slack) => emit_slack(e, slack),
+            Self::Email(email) => email.emit(e),
+        });
+    }
+}
+
+/// An incoming webhook as Slack has it; Mattermost and Rocket.Chat have the same (`docs/formats/slack-and-email.md`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Slack {
+    /// Where to; a secret as a whole.
+    pub url: Endpoint,
+    /// Another channel than the webhook's own, where the chat allows it.
+    pub channel: Option<String>,
+    /// How long one try may take, from connecting to the end of the answer.
+    pub timeout: Duration,
 }
 
 /// An HTTP POST of JSON (`docs/formats/webhook.md`).
@@ -159,7 +232,8 @@ impl Settings {
     pub fn emit(&self, emitter: &mut Emitter) {
         emitter.list("receivers", &self.receivers, |e, receiver| {
             e.entry("name", &receiver.name);
-            e.map("webhook", |e| emit_webhook(e, &receiver.webhook));
+            e.entry("language", receiver.language.code());
+            receiver.way.emit(e);
         });
         emitter.list("routes", &self.routes, |e, route| {
             e.entry("receiver", &route.receiver);
@@ -181,6 +255,14 @@ fn emit_webhook(emitter: &mut Emitter, webhook: &Webhook) {
         });
     }
     emitter.entry("timeout", decode::duration_text(webhook.timeout));
+}
+
+fn emit_slack(emitter: &mut Emitter, slack: &Slack) {
+    emitter.entry("url", &slack.url);
+    if let Some(channel) = &slack.channel {
+        emitter.entry("channel", channel);
+    }
+    emitter.entry("timeout", decode::duration_text(slack.timeout));
 }
 
 fn bounded<'a>(value: &Value<'a>, most: usize) -> Option<Vec<Value<'a>>> {
@@ -207,17 +289,76 @@ fn receiver<'a>(
         names.push((name.clone(), value.clone()));
         Some(name)
     });
-    let webhook =
-        map.require("webhook", "{ url: \"https://example.com/hook\" }", |value| webhook(value, env));
+    let language = map.take("language", language).unwrap_or_default();
+    let way = way(&mut map, env);
     map.finish();
-    Some(Receiver { name: name?, webhook: webhook? })
+    Some(Receiver { name: name?, language, way: way? })
+}
+
+fn language(value: &Value<'_>) -> Option<Language> {
+    decode::one_of(&Language::ALL.map(|language| (language.code(), language)))(value)
+}
+
+/// Exactly one of the ways; all that are written are checked.
+fn way(map: &mut Map<'_>, env: &dyn Fn(&str) -> Option<String>) -> Option<Way> {
+    let mut written = Vec::new();
+    let webhook = map.take("webhook", |value| {
+        written.push("webhook");
+        webhook(value, env)
+    });
+    let slack = map.take("slack", |value| {
+        written.push("slack");
+        slack(value, env)
+    });
+    let email = map.take("email", |value| {
+        written.push("email");
+        email::email(value, env)
+    });
+    match written.as_slice() {
+        [] => map.value().problem(
+            "it does not say how this receiver is reached",
+            "add `webhook: { url: \"https://example.com/hook\" }`, or `slack: …`, or `email: …`",
+        ),
+        [_] => {}
+        several => map.value().problem(
+            format!("{} ways to reach one receiver: {}", several.len(), several.join(", ")),
+            "keep one of them, and give each other its own receiver and route",
+        ),
+    }
+    let email = email.map(|email| Way::Email(Box::new(email)));
+    webhook.map(Way::Webhook).or(slack.map(Way::Slack)).or(email)
+}
+
+fn slack(value: &Value<'_>, env: &dyn Fn(&str) -> Option<String>) -> Option<Slack> {
+    let mut map = value.map()?;
+    let url = map.require("url", "{ file: /etc/hinomi/slack-url }", |value| {
+        let secret = decode::secret(env)(value)?;
+        Some(Endpoint::new(decode::url_from(value, secret.expose(), false)?, true))
+    });
+    let channel = map.take("channel", |value| {
+        let channel = decode::string(value)?;
+        let fits = !channel.is_empty() && channel.chars().count() <= CHANNEL_MAX_CHARS;
+        if fits && !channel.chars().any(char::is_control) {
+            return Some(channel);
+        }
+        value.problem("not the name of a channel", "write it like \"#alerts\"");
+        None
+    });
+    let timeout = map.take("timeout", timeout);
+    map.finish();
+    Some(Slack { url: url?, channel, timeout: timeout.unwrap_or(TIMEOUT_DEFAULT) })
+}
+
+/// How long one try may take.
+fn timeout(value: &Value<'_>) -> Option<Duration> {
+    decode::duration_within(TIMEOUT_LEAST..=TIMEOUT_MOST)(value)
 }
 
 fn webhook(value: &Value<'_>, env: &dyn Fn(&str) -> Option<String>) -> Option<Webhook> {
     let mut map = value.map()?;
     let url = map.require("url", "\"https://example.com/hook\"", |value| endpoint(value, env));
     let headers = map.take("headers", |value| headers(value, env)).unwrap_or_default();
-    let timeout = map.take("timeout", decode::duration_within(TIMEOUT_LEAST..=TIMEOUT_MOST));
+    let timeout = map.take("timeout", timeout);
     map.finish();
     Some(Webhook { url: url?, headers, timeout: timeout.unwrap_or(TIMEOUT_DEFAULT) })
 }

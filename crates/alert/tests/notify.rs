@@ -9,12 +9,13 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use hinomi_alert::notify::{Clients, End, Handle, Options, Outcome, ReceiverStatus};
-use hinomi_alert::settings::{Endpoint, Receiver, Webhook};
+use hinomi_alert::settings::{Endpoint, Receiver, Way, Webhook};
 use hinomi_base::clock::Clock;
 use hinomi_base::counters::Counters;
 use hinomi_base::task::{ShutdownTrigger, shutdown, spawn_thread};
 use hinomi_config::Secret;
 use hinomi_model::{Message, Nanos};
+use hinomi_words::Language;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
@@ -116,7 +117,8 @@ impl Sender {
         let headers = BTreeMap::from([("authorization".to_owned(), Secret::new("Bearer hunter2hunter2"))]);
         let url = Endpoint::new(url.parse().unwrap(), false);
         let webhook = Webhook { url, headers, timeout: Duration::from_secs(5) };
-        let mut options = Options::new(Receiver { name: "oncall".to_owned(), webhook });
+        let way = Way::Webhook(webhook);
+        let mut options = Options::new(Receiver { name: "oncall".to_owned(), language: Language::En, way });
         options.backoff_first = Duration::from_millis(10);
         options.backoff_most = Duration::from_millis(40);
         change(&mut options);
@@ -154,6 +156,13 @@ impl Sender {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
         panic!("status stays {:?}", self.handle.status());
+    }
+}
+
+fn webhook(options: &mut Options) -> &mut Webhook {
+    match &mut options.receiver.way {
+        Way::Webhook(webhook) => webhook,
+        other => panic!("{other:?}"),
     }
 }
 
@@ -278,7 +287,7 @@ async fn silence_is_a_timeout() {
     let server = Server::start(vec![Answer::Hang, OK]);
     let url = format!("http://{}/", server.addr);
     let timeout = Duration::from_millis(200);
-    let mut sender = Sender::start(&url, |options| options.receiver.webhook.timeout = timeout);
+    let mut sender = Sender::start(&url, |options| webhook(options).timeout = timeout);
     sender.handle.offer(message(1)).unwrap();
     let failing = sender.status(|status| status.last_error.is_some()).await;
     assert_eq!(failing.last_error.clone().unwrap(), format!("no answer from {} within 200ms", server.addr));
@@ -316,7 +325,7 @@ async fn a_shutdown_lets_the_try_in_flight_end() {
     let url = format!("http://{}/", server.addr);
     let timeout = Duration::from_millis(300);
     let mut sender = Sender::start(&url, |options| {
-        options.receiver.webhook.timeout = timeout;
+        webhook(options).timeout = timeout;
         options.give_up_after = Duration::ZERO;
     });
     sender.handle.offer(message(1)).unwrap();
@@ -336,8 +345,8 @@ async fn secrets_in_answers_are_not_repeated() {
     let server = Server::start(vec![echo]);
     let url = format!("http://user:secretpw@{}/services/abcdefgh", server.addr);
     let mut sender = Sender::start(&url, |options| {
-        let url = options.receiver.webhook.url.expose().clone();
-        options.receiver.webhook.url = Endpoint::new(url, true);
+        let url = webhook(options).url.expose().clone();
+        webhook(options).url = Endpoint::new(url, true);
     });
     sender.handle.offer(message(1)).unwrap();
     let why = sender.gave_up().await;

@@ -4,13 +4,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use hinomi_alert::{Effect, Judge, Routes};
+use hinomi_alert::{Effect, Judge, Plane, Routes};
 use hinomi_model::*;
 use proptest::prelude::*;
 
 enum Stored {
     Change(StateChange),
     Incident(Incident),
+    Alive(Nanos),
 }
 
 fn id() -> Arc<ResourceId> {
@@ -98,16 +99,22 @@ proptest! {
                 at = at.plus(Duration::from_millis(200));
             }
             let until = at.plus(Duration::from_secs(secs));
-            while let Some(due) = live.next_deadline().filter(|due| *due <= until) {
-                keep(&mut stored, live.tick(due, true));
+            while at < until {
+                let sign = at.plus(Duration::from_secs(60)).min(until);
+                while let Some(due) = live.next_deadline().filter(|due| *due <= sign) {
+                    keep(&mut stored, live.tick(due, true));
+                }
+                live.note_alive(sign);
+                stored.push(Stored::Alive(sign));
+                at = sign;
             }
-            at = until;
         }
         let mut again = Judge::new(Routes::default(), String::new());
         for record in stored {
             match record {
                 Stored::Change(change) => again.replay_change(&change),
                 Stored::Incident(incident) => again.replay_incident(incident),
+                Stored::Alive(at) => again.note_alive(at),
             }
         }
         live.note_alive(at);
@@ -122,5 +129,12 @@ proptest! {
         prop_assert_eq!(face(&live), face(&again));
         let open = |judge: &Judge| judge.incidents().open().map(|i| (i.key.clone(), i.level)).collect::<Vec<_>>();
         prop_assert_eq!(open(&live), open(&again));
+        for plane in Plane::ALL {
+            prop_assert_eq!(live.heat().day(plane, at), again.heat().day(plane, at), "{:?}", plane);
+        }
+        let ended = |judge: &Judge| judge.endings().of_day(at).cloned().collect::<Vec<_>>();
+        prop_assert_eq!(ended(&live), ended(&again));
+        let happened = |judge: &Judge| judge.timeline().happenings.iter().cloned().collect::<Vec<_>>();
+        prop_assert_eq!(happened(&live), happened(&again));
     }
 }

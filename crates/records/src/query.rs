@@ -30,6 +30,10 @@ pub struct ChangeQuery {
     pub to: Nanos,
     /// Only of these resources.
     pub resource_uids: Option<BTreeSet<String>>,
+    /// Only changes of these attributes, by their stored names.
+    pub attributes: Option<BTreeSet<String>>,
+    /// Only changes with a higher number.
+    pub after: Option<u64>,
     /// Only changes in which this text stands: names, values, reason, log lines. Case does not matter.
     pub text: Option<String>,
     /// Most changes to return; never more than 10,000.
@@ -46,6 +50,8 @@ impl Default for ChangeQuery {
             from: Nanos(i64::MIN),
             to: Nanos(i64::MAX),
             resource_uids: None,
+            attributes: None,
+            after: None,
             text: None,
             limit: 1000,
             newest_first: false,
@@ -76,6 +82,9 @@ impl Store {
             segments.reverse();
         }
         for info in segments {
+            if query.after.is_some_and(|after| info.seqs.end <= after.saturating_add(1)) {
+                continue;
+            }
             // The segment being written has no note yet, and its time is moving on: always read it.
             let sealed = Some(info.seqs.start) != writing;
             if sealed && !self.shared.span_of(&info).overlaps(query.from, query.to) {
@@ -91,7 +100,9 @@ impl Store {
     /// Returns whether the answer has room and time for another segment.
     fn read_segment(&self, info: &SegmentInfo, answer: &mut Answer<'_>) -> bool {
         let mut going_on = true;
-        let scan = self.shared.journal.scan(info.seqs.clone(), &mut |seq, payload| {
+        let first = answer.query.after.map_or(0, |after| after.saturating_add(1));
+        let seqs = info.seqs.start.max(first)..info.seqs.end;
+        let scan = self.shared.journal.scan(seqs, &mut |seq, payload| {
             match answer.matching(payload) {
                 Ok(Some(change)) => going_on = answer.take(seq, change, payload.len()),
                 Ok(None) => {}
@@ -159,9 +170,13 @@ impl<'a> Answer<'a> {
         if head.kind != Kind::Change || head.at < self.query.from || head.at >= self.query.to {
             return Ok(None);
         }
-        if let Some(uids) = &self.query.resource_uids {
+        let (uids, attributes) = (&self.query.resource_uids, &self.query.attributes);
+        if uids.is_some() || attributes.is_some() {
             let probe: Probe<'_> = serde_json::from_slice(json).map_err(Fault::Bad)?;
-            if !uids.contains(probe.resource.uid.as_ref()) {
+            let wanted = |set: &Option<BTreeSet<String>>, value: &str| {
+                set.as_ref().is_none_or(|set| set.contains(value))
+            };
+            if !wanted(uids, &probe.resource.uid) || !wanted(attributes, &probe.attribute) {
                 return Ok(None);
             }
         }
@@ -200,11 +215,13 @@ impl<'a> Answer<'a> {
     }
 }
 
-/// Just enough of a change to know whose it is.
+/// Just enough of a change to know whose it is, and of what.
 #[derive(Deserialize)]
 struct Probe<'a> {
     #[serde(borrow)]
     resource: ProbeResource<'a>,
+    #[serde(borrow)]
+    attribute: Cow<'a, str>,
 }
 
 #[derive(Deserialize)]

@@ -44,9 +44,17 @@ pub struct Delivered {
     pub at: Nanos,
     /// How.
     pub status: DeliveryStatus,
-    /// The receiver's answer or the last error, in words.
+    /// The last error on the way, in words.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub detail: String,
+    /// Tries since the start of the process that ended it; 0 when there was none, or it is not known.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub tries: u32,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the shape that serde asks for")]
+fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 /// How a message ended.
@@ -158,6 +166,7 @@ mod tests {
             at: Nanos(258),
             status: DeliveryStatus::GaveUp,
             detail: String::new(),
+            tries: 0,
         })
     }
 

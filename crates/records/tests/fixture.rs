@@ -156,6 +156,7 @@ fn content() -> Vec<Record> {
             at: Nanos::from_secs(1004),
             status: DeliveryStatus::Accepted,
             detail: "200 OK".into(),
+            tries: 0,
         }),
     ]
 }

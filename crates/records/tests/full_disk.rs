@@ -47,6 +47,7 @@ fn record(n: u64) -> Record {
         at: Nanos(i64::try_from(n).unwrap()),
         status: DeliveryStatus::Accepted,
         detail: "x".repeat(4000),
+        tries: 0,
     })
 }
 

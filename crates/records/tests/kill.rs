@@ -22,6 +22,7 @@ fn record(n: u64) -> Record {
         at: Nanos(i64::try_from(n).unwrap()),
         status: DeliveryStatus::Accepted,
         detail: "x".repeat(usize::try_from(n % 700).unwrap()),
+        tries: 0,
     })
 }
 

@@ -54,6 +54,7 @@ fn delivered(detail: String) -> Record {
         at: Nanos(1),
         status: DeliveryStatus::Accepted,
         detail,
+        tries: 0,
     })
 }
 
@@ -246,6 +247,15 @@ fn questions_find_by_time_resource_and_text() {
     assert_eq!(ask(&newest), ((289..=300).rev().collect(), false));
     let uids = Some(BTreeSet::from(["uid1".to_owned()]));
     assert_eq!(ask(&ChangeQuery { resource_uids: uids, ..base.clone() }), (vec![97, 100, 103], true));
+    let attributes = |name: &str| Some(BTreeSet::from([name.to_owned()]));
+    let two = ChangeQuery { limit: 2, newest_first: true, ..base.clone() };
+    assert_eq!(ask(&ChangeQuery { attributes: attributes("phase"), ..two.clone() }), (vec![104, 103], false));
+    assert_eq!(ask(&ChangeQuery { attributes: attributes("spec"), ..two }), (vec![], true));
+    // Numbers begin at 1, stamps here at 0.
+    let after = |seq| ChangeQuery { after: Some(seq), ..base.clone() };
+    assert_eq!(ask(&after(100)), ((100..105).collect(), true));
+    assert_eq!(ask(&ChangeQuery { newest_first: true, ..after(103) }), (vec![104, 103], true));
+    assert_eq!(ask(&after(u64::MAX)), (vec![], true));
     let text = |text: &str| ChangeQuery { text: Some(text.to_owned()), ..base.clone() };
     assert_eq!(ask(&text("out of MEMORY")), (vec![100], true));
     assert_eq!(ask(&text("name104")), (vec![104], true));

@@ -1,12 +1,19 @@
-//! The JSON of a webhook (`docs/formats/webhook.md`). Pure.
+//! The JSON of a webhook, which the queue holds for receivers of every kind (`docs/formats/webhook.md`). Pure.
 //!
 //! # Invariants
 //!
 //! - At most [`BODY_MAX_BYTES`]: log lines go first, from the oldest; then state changes, then facts.
 //! - Fields are only ever added; a change of meaning raises `version`.
 
-use hinomi_model::{Finding, Incident, IncidentStatus, LogTail, Nanos, ResourceId, Stage, StageRecord};
+use std::sync::Arc;
+
+use hinomi_model::{
+    Finding, FindingEvidence, Healing, Incident, IncidentStatus, Level, LogTail, Message, Nanos, ResourceId,
+    ResourceKind, Stage, StageRecord, Tenant,
+};
 use serde_json::{Map, Value, json};
+
+use super::phrases::TEST_CAUSE;
 
 /// Longest body, bytes.
 pub const BODY_MAX_BYTES: usize = 64 * 1024;
@@ -60,7 +67,8 @@ pub fn body(
         "stored": incident.stored,
         "evidence": evidence(finding),
         "findings": incident.findings.len(),
-        "url": url(url_base, &incident.key),
+        "url": url(url_base, &finding.id),
+        "test": false,
     });
     fit(&mut body);
     body
@@ -124,13 +132,66 @@ fn log(tail: &LogTail) -> Value {
     })
 }
 
-fn url(base: &str, key: &str) -> Option<String> {
-    if base.len() > TEXT_MAX_BYTES || key.len() > TEXT_MAX_BYTES {
+/// The page of a finding.
+fn url(base: &str, finding: &str) -> Option<String> {
+    if base.len() > TEXT_MAX_BYTES || finding.len() > TEXT_MAX_BYTES {
         return None;
     }
     let mut url = url::Url::parse(base).ok()?;
-    url.path_segments_mut().ok()?.pop_if_empty().extend(["api", "hinomi", "v1", "incidents", key]);
+    url.path_segments_mut().ok()?.pop_if_empty().extend(["findings", finding]);
     Some(url.into())
+}
+
+/// A message that tells nothing but that it arrived. Its key is its own: no receiver takes it for something known.
+#[must_use]
+pub fn test_message(receiver: &str, cluster: &str, url_base: &str, now: Nanos) -> Message {
+    let key = format!("test-{}", now.0);
+    let resource = ResourceId {
+        tenant: Tenant::default(),
+        cluster: cluster.to_owned(),
+        kind: ResourceKind::Cluster,
+        uid: cluster.to_owned(),
+        name: cluster.to_owned(),
+        node: cluster.to_owned(),
+        workload: None,
+    };
+    let finding = Finding {
+        id: key.clone(),
+        inspection: "test".to_owned(),
+        resource: Arc::new(resource),
+        level: Level::Notice,
+        level_reason: "somebody asked for a test message".to_owned(),
+        cause: TEST_CAUSE.to_owned(),
+        cause_class: "test".to_owned(),
+        stage: None,
+        stages: Vec::new(),
+        healing: Healing { healer: "nobody".to_owned(), ..Healing::default() },
+        started_at: now,
+        resolved_at: None,
+        evidence: FindingEvidence::default(),
+    };
+    let incident = Incident {
+        key: key.clone(),
+        subject: key.clone(),
+        status: IncidentStatus::Firing,
+        level: Level::Notice,
+        root: key.clone(),
+        findings: Vec::new(),
+        opened_at: now,
+        updated_at: now,
+        resolved_at: None,
+        resolved_because: None,
+        sequence: 1,
+        reopened: 0,
+        reopened_at: None,
+        stored: true,
+        told: Vec::new(),
+        told_causes: Vec::new(),
+    };
+    let mut body = body(&incident, &finding, 1, IncidentStatus::Firing, url_base);
+    body["test"] = true.into();
+    body["url"] = url::Url::parse(url_base).map(String::from).ok().into();
+    Message { receiver: receiver.to_owned(), incident: key, sequence: 1, queued_at: now, body }
 }
 
 /// Leaves out the oldest evidence until the body fits. What remains without evidence is bounded by its clips.

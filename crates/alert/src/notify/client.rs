@@ -12,7 +12,8 @@ use rustls_platform_verifier::BuilderVerifierExt;
 
 /// TLS or not, by proxy or not.
 const WAYS: usize = 4;
-const ROOTS_REMEDY: &str = "install the system's root certificates, or name a file of them in SSL_CERT_FILE";
+pub(super) const ROOTS_REMEDY: &str =
+    "install the system's root certificates, or name a file of them in SSL_CERT_FILE";
 const IDLE_CONNECTION: Duration = Duration::from_secs(30);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -76,7 +77,7 @@ fn make(way: Way) -> Result<Client, String> {
     }
     builder
         .build()
-        .map_err(|error| format!("cannot set up the HTTP client: {}", super::attempt::root_cause(&error)))
+        .map_err(|error| format!("cannot set up the HTTP client: {}", super::http::root_cause(&error)))
 }
 
 /// `ring` named here and not as the process's default: a library sets no process-wide state.

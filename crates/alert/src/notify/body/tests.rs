@@ -1,11 +1,6 @@
 //! The body of a webhook: every field, every bound.
 
-use std::sync::Arc;
-
-use hinomi_model::{
-    FindingEvidence, Healing, HealingState, Level, LogLine, Outcome, ResourceKind, Tenant, WorkloadKind,
-    WorkloadRef,
-};
+use hinomi_model::{HealingState, LogLine, Outcome, WorkloadKind, WorkloadRef};
 
 use super::*;
 
@@ -127,11 +122,21 @@ fn every_field() {
 }
 
 #[test]
-fn a_key_is_one_segment_of_the_link() {
+fn an_id_is_one_segment_of_the_link() {
     assert_eq!(
         url("https://hinomi.example.com/", "a/b#1").unwrap(),
-        "https://hinomi.example.com/api/hinomi/v1/incidents/a%2Fb%231"
+        "https://hinomi.example.com/findings/a%2Fb%231"
     );
+}
+
+#[test]
+fn a_test_says_that_it_is_one() {
+    let message = test_message("oncall", "web-1", "http://127.0.0.1:8119", at("2026-11-24T03:00:00Z"));
+    let body = &message.body;
+    assert_eq!((&body["test"], &body["url"]), (&json!(true), &json!("http://127.0.0.1:8119/")));
+    assert_eq!((&body["cause"], &body["inspection"]), (&json!(TEST_CAUSE), &json!("test")));
+    let later = test_message("oncall", "web-1", "", at("2026-11-24T03:00:01Z"));
+    assert_ne!(message.idempotency_key(), later.idempotency_key());
 }
 
 #[test]
