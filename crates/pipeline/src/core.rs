@@ -14,6 +14,7 @@ use hinomi_records::{Alive, Delivered, DeliveryStatus, Record, Stored, Ticket};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
+use crate::deliveries::Deliveries;
 use crate::intake::Batch;
 use crate::open::{Checkpoint, Found, HOUSEKEEPING};
 use crate::outbox::Outbox;
@@ -196,9 +197,11 @@ impl Service {
         });
         let stored = self.store(changes.iter().cloned().map(Record::Change).collect(), now).await;
         for change in &changes {
-            let effects = self.judge(|judge| judge.observe(change, stored));
+            let effects = self.judge(|judge| judge.observe(change, stored.is_some()));
             self.follow(effects);
         }
+        // Whoever follows along and then asks gets what these changes made of it.
+        self.shared.feed.take(changes, stored);
     }
 
     fn append(&mut self, records: Vec<Record>) -> Ticket {
@@ -207,16 +210,16 @@ impl Service {
         ticket
     }
 
-    /// Whether the records are durable now; if not they are written later, or counted as lost.
-    async fn store(&mut self, records: Vec<Record>, now: Nanos) -> bool {
+    /// The number of the last record when they are durable now; if not they are written later, or counted as lost.
+    async fn store(&mut self, records: Vec<Record>, now: Nanos) -> Option<u64> {
         let ticket = self.append(records);
         let answer = match ticket.wait_async(STORE_PATIENCE).await {
             // Should this process have been stopped meanwhile, time ran out and the answer is there all the same.
             Stored::Late => ticket.outcome().unwrap_or(Stored::Late),
             answer => answer,
         };
-        if matches!(answer, Stored::Ok(_)) {
-            return true;
+        if let Stored::Ok(last) = answer {
+            return Some(last);
         }
         match &mut self.not_stored {
             Some(not_stored) => not_stored.last = ticket,
@@ -228,7 +231,7 @@ impl Service {
                     Some(NotStored { since: now, dropped_before: health.dropped, last: ticket });
             }
         }
-        false
+        None
     }
 
     async fn tick(&mut self) {
@@ -237,6 +240,7 @@ impl Service {
         let stored = self.not_stored.is_none();
         let effects = self.judge(|judge| judge.tick(now, stored));
         self.follow(effects);
+        self.shared.feed.touch();
     }
 
     /// When the disk works again: the time in which it did not is a gap.
@@ -294,6 +298,7 @@ impl Service {
     }
 
     fn queue(&mut self, message: Message) {
+        self.deliveries(|deliveries| deliveries.queued(&message));
         if let Some(shed) = self.outbox.queue(message) {
             let now = self.now();
             tracing::error!(receiver = %shed.receiver, incident = %shed.incident, "the queue of a receiver is full; its oldest message was given up");
@@ -309,13 +314,23 @@ impl Service {
             at,
             status,
             detail,
+            tries: 0,
         };
+        self.append_done(done);
+    }
+
+    fn append_done(&mut self, done: Delivered) {
+        self.deliveries(|deliveries| deliveries.done(&done));
         let _later = self.append(vec![Record::Delivered(done)]);
+    }
+
+    fn deliveries(&self, act: impl FnOnce(&mut Deliveries)) {
+        act(&mut self.shared.deliveries.write().unwrap_or_else(PoisonError::into_inner));
     }
 
     fn done(&mut self, outcome: notify::Outcome) {
         let (status, detail) = match outcome.end {
-            notify::End::Accepted => (DeliveryStatus::Accepted, String::new()),
+            notify::End::Accepted => (DeliveryStatus::Accepted, outcome.last_error.unwrap_or_default()),
             notify::End::GaveUp { why } => (DeliveryStatus::GaveUp, why),
         };
         self.outbox.done(&outcome.receiver, &outcome.incident, outcome.sequence);
@@ -326,8 +341,10 @@ impl Service {
             at: self.now(),
             status,
             detail,
+            tries: outcome.tries,
         };
-        let _later = self.append(vec![Record::Delivered(done)]);
+        self.append_done(done);
+        self.shared.feed.touch();
     }
 
     fn show_waiting(&self) {
@@ -370,7 +387,8 @@ impl Service {
             Stored::Late => return,
         };
         let judge = self.shared.judge.read().unwrap_or_else(PoisonError::into_inner).snapshot();
-        let checkpoint = Checkpoint { judge, waiting: self.outbox.all() };
+        let deliveries = self.shared.deliveries.read().unwrap_or_else(PoisonError::into_inner).stored();
+        let checkpoint = Checkpoint { judge, waiting: self.outbox.all(), deliveries };
         self.checkpoint_seq = seq;
         let encode = tokio::task::spawn_blocking(move || serde_json::to_vec(&checkpoint));
         let Ok(encoded) = encode.await else { return };

@@ -20,6 +20,9 @@ pub enum Error {
         /// What is there, or where to look.
         hint: String,
     },
+    /// Somebody else is at it.
+    #[error("{0}")]
+    Busy(String),
     /// A thread could not be started.
     #[error("could not start a thread of Hinomi: {0}")]
     Thread(#[source] std::io::Error),
@@ -33,6 +36,7 @@ impl Error {
             Self::Disk(error) => error.kind(),
             Self::Invalid(_) => ErrorKind::Invalid,
             Self::NotFound { .. } => ErrorKind::NotFound,
+            Self::Busy(_) => ErrorKind::Limited,
             Self::Thread(_) => ErrorKind::Unavailable,
         }
     }

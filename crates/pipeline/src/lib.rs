@@ -20,19 +20,33 @@
 //! - **P4** Knows no HTTP; everything that grows draws on one memory budget.
 
 mod core;
+mod deliveries;
 mod error;
+mod feed;
+mod finding;
 mod intake;
+mod now;
 mod open;
 mod outbox;
+mod overview;
+mod receivers;
 pub mod settings;
 mod view;
 pub mod why;
+mod workload;
 
 pub use core::Service;
+pub use deliveries::{DeliveryState, DeliveryView};
 pub use error::Error;
+pub use feed::{Behind, Mark};
+pub use finding::FindingDetail;
 pub use intake::Intake;
+pub use now::{HappeningView, LoopView, NowRow};
 pub use open::{Options, open};
+pub use overview::{HealedView, HeatView, Overview, PlaneView, Recent};
+pub use receivers::ReceiverTest;
 pub use view::{
-    ChangeView, CollectorStatus, Collectors, FindingView, Handle, ReceiverView, Status, StoreView,
-    TimelineQuery, TimelineView, Totals, WorkloadView,
+    ChangeView, CollectorStatus, Collectors, FindingView, Handle, PastFinding, ReceiverView, Status,
+    StoreView, TimelineQuery, TimelineView, Totals, WorkloadView,
 };
+pub use workload::{EndView, InstanceDetail, LedgerView, WorkloadDetail};

@@ -19,10 +19,12 @@ use tokio::sync::mpsc;
 
 use crate::Error;
 use crate::core::Service;
+use crate::deliveries::{self, Deliveries};
+use crate::feed::Feed;
 use crate::intake::{Intake, intake};
 use crate::outbox::Outbox;
 use crate::settings::Settings;
-use crate::view::{Collectors, Handle, Shared};
+use crate::view::{Collectors, Handle, Logs, Shared};
 
 /// What the pipeline is built from.
 #[derive(Debug)]
@@ -42,6 +44,9 @@ pub struct Options {
 pub(crate) struct Checkpoint {
     pub(crate) judge: hinomi_alert::Snapshot,
     pub(crate) waiting: Vec<Message>,
+    /// What became of messages; older checkpoints have none.
+    #[serde(default)]
+    pub(crate) deliveries: deliveries::Stored,
 }
 
 /// What opening found that the running pipeline has to know.
@@ -75,12 +80,15 @@ pub fn open(options: Options) -> Result<(Service, Handle, Intake), Error> {
     };
     let (store, recovery) = Store::open(store_options, budget.clone(), &counters, clock.clone())?;
     clock.not_before(recovery.newest_observed_at.map_or(0, |at| at.0));
-    let url_base = format!("http://{}", settings.listen);
+    let url_base = settings.url_base().unwrap_or_default();
     let mut judge = Judge::new(Routes::new(settings.routes.clone()), url_base);
     let mut owed = BTreeMap::new();
+    let mut deliveries = Deliveries::default();
     let from = match recovery.checkpoint.as_ref().map(|(seq, bytes)| (*seq, decode(bytes))) {
         Some((seq, Some(checkpoint))) => {
             judge.restore(checkpoint.judge);
+            deliveries.restore(checkpoint.deliveries);
+            checkpoint.waiting.iter().for_each(|message| deliveries.queued(message));
             owed.extend(checkpoint.waiting.into_iter().map(|message| (owed_key(&message), message)));
             seq.saturating_add(1)
         }
@@ -90,7 +98,7 @@ pub fn open(options: Options) -> Result<(Service, Handle, Intake), Error> {
         }
         None => 0,
     };
-    let damage = replay(&store, from, &mut judge, &mut owed);
+    let damage = replay(&store, from, &mut judge, &mut owed, &mut deliveries);
     let damage = recovery.damage.into_iter().chain(damage).collect();
     let checkpoint_seq = from.saturating_sub(1);
     let (outcomes, outcomes_in) = mpsc::channel(OUTCOMES_MAX);
@@ -106,16 +114,20 @@ pub fn open(options: Options) -> Result<(Service, Handle, Intake), Error> {
         outbox.queue(message);
     }
     let (intake, changes) = intake(&budget, &counters);
+    let started_at = Nanos(clock.now());
     let shared = Arc::new(Shared {
         judge: RwLock::new(judge),
+        feed: Feed::new(budget.clone(), started_at),
+        logs: Logs::default(),
         outbox_waiting: RwLock::new(BTreeMap::new()),
+        deliveries: RwLock::new(deliveries),
         store: Arc::new(store),
         receivers: handles,
         collectors: Collectors::default(),
-        clock: clock.clone(),
+        clock,
         budget,
         counters,
-        started_at: Nanos(clock.now()),
+        started_at,
         settings,
     });
     let found = Found { damage, checkpoint_seq, newest_at: recovery.newest_observed_at };
@@ -133,14 +145,22 @@ fn owed_key(message: &Message) -> OwedKey {
     (message.receiver.clone(), message.incident.clone(), message.sequence)
 }
 
-fn replay(store: &Store, from: u64, judge: &mut Judge, owed: &mut BTreeMap<OwedKey, Message>) -> Vec<String> {
+fn replay(
+    store: &Store,
+    from: u64,
+    judge: &mut Judge,
+    owed: &mut BTreeMap<OwedKey, Message>,
+    deliveries: &mut Deliveries,
+) -> Vec<String> {
     let replayed = store.replay(from, &mut |_, record| match record {
         Record::Change(change) => judge.replay_change(&change),
         Record::Incident(incident) => judge.replay_incident(incident),
         Record::Queued(message) => {
+            deliveries.queued(&message);
             owed.insert(owed_key(&message), message);
         }
         Record::Delivered(done) => {
+            deliveries.done(&done);
             owed.remove(&(done.receiver, done.incident, done.sequence));
         }
         Record::Alive(alive) => judge.note_alive(alive.at),

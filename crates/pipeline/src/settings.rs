@@ -3,16 +3,22 @@
 //! # Invariants
 //!
 //! - Every key is optional; an unknown one is a problem; all problems are told at once.
-//! - This version has no authentication, so it listens on loopback addresses only.
+//! - Beyond loopback Hinomi listens only with a token, or when told to do without ([`Access`]).
 //! - No secret is in [`Settings::effective_yaml`].
+
+mod access;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
 use hinomi_alert::settings::{Receiver, Route, Settings as AlertSettings};
-use hinomi_config::emit::Emitter;
+use hinomi_config::emit::{self, Emitter};
 use hinomi_config::{Map, Note, Problem, Problems, Size, Value, decode, parse};
+use url::Url;
+
+use access::Reach;
+pub use access::{Access, Given, TOKEN_MIN_CHARS, TOKEN_VARIABLE, Tls, check_token};
 
 /// Default port, HTTP.
 pub const PORT: u16 = 8119;
@@ -24,8 +30,14 @@ const DAY: Duration = Duration::from_secs(86_400);
 /// Everything that can be set.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
-    /// Address of the API, loopback only.
+    /// Address of the API.
     pub listen: SocketAddr,
+    /// Who may ask it.
+    pub access: Access,
+    /// Its certificate; `None`: plain HTTP.
+    pub tls: Option<Tls>,
+    /// How people reach the page, without path; `None`: as `listen` says.
+    pub public_url: Option<Url>,
     /// Where everything is stored.
     pub data_dir: PathBuf,
     /// How long, and how much.
@@ -71,6 +83,9 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, PORT)),
+            access: Access::default(),
+            tls: None,
+            public_url: None,
             data_dir: PathBuf::from("/var/lib/hinomi"),
             retention: Retention { state: DAY * 30 * 13, disk_max: Size(10 << 30) },
             memory_max: None,
@@ -93,9 +108,24 @@ impl Settings {
         file: &str,
         env: &dyn Fn(&str) -> Option<String>,
     ) -> Result<(Self, Vec<Note>), Vec<Problem>> {
+        Self::parse_given(text, file, env, &Given::default())
+    }
+
+    /// As [`Settings::parse`], with what the command line says.
+    ///
+    /// # Errors
+    ///
+    /// As [`Settings::parse`].
+    pub fn parse_given(
+        text: &str,
+        file: &str,
+        env: &dyn Fn(&str) -> Option<String>,
+        given: &Given,
+    ) -> Result<(Self, Vec<Note>), Vec<Problem>> {
         let problems = Problems::new(file);
         let tree = parse(text, &problems);
-        let settings = Value::root(&tree, &problems).map().map(|root| Self::decode(root, &problems, env));
+        let root = Value::root(&tree, &problems).map();
+        let settings = root.map(|root| Self::decode(root, &problems, env, given));
         let (problems, notes) = problems.into_sorted();
         match settings {
             Some(settings) if problems.is_empty() => Ok((settings, notes)),
@@ -103,11 +133,52 @@ impl Settings {
         }
     }
 
+    /// What can be read of a text, with defaults for what is absent or wrong: enough to know where Hinomi listens,
+    /// for whoever may not read its secrets.
+    #[must_use]
+    pub fn parse_leniently(text: &str, env: &dyn Fn(&str) -> Option<String>) -> Self {
+        let problems = Problems::new("");
+        let tree = parse(text, &problems);
+        let root = Value::root(&tree, &problems).map();
+        root.map_or_else(Self::default, |root| Self::decode(root, &problems, env, &Given::default()))
+    }
+
+    /// Scheme and address at which people reach the page, without a `/` at the end. `None` when it listens on all
+    /// addresses and `public_url` does not say by which it is reached.
+    #[must_use]
+    pub fn url_base(&self) -> Option<String> {
+        if let Some(url) = &self.public_url {
+            return Some(url.as_str().trim_end_matches('/').to_owned());
+        }
+        let scheme = if self.tls.is_some() { "https" } else { "http" };
+        (!self.listen.ip().is_unspecified()).then(|| format!("{scheme}://{}", self.listen))
+    }
+
     /// Every key with the value in force, as YAML. Secrets are shown as `<secret>`.
     #[must_use]
     pub fn effective_yaml(&self) -> String {
         let mut emitter = Emitter::new();
         emitter.entry("listen", self.listen);
+        emitter.map("access", |e| {
+            match &self.access.token {
+                Some(token) => e.entry("token", token),
+                None => e.raw("token", "null # none is asked for"),
+            }
+            e.entry("insecure", self.access.insecure);
+            let hosts = self.access.hosts.iter().map(|host| emit::scalar(host)).collect::<Vec<_>>();
+            e.raw("hosts", &format!("[{}]", hosts.join(", ")));
+        });
+        match &self.tls {
+            Some(tls) => emitter.map("tls", |e| {
+                e.entry("certificate", tls.certificate.display());
+                e.entry("key", tls.key.display());
+            }),
+            None => emitter.raw("tls", "null # plain HTTP"),
+        }
+        match &self.public_url {
+            Some(url) => emitter.entry("public_url", url),
+            None => emitter.raw("public_url", "null # as `listen` says"),
+        }
         emitter.entry("data_dir", self.data_dir.display());
         emitter.map("retention", |e| {
             e.entry("state", decode::duration_text(self.retention.state));
@@ -127,9 +198,14 @@ impl Settings {
     }
 
     /// What is absent or wrong keeps its default; what is wrong is told.
-    fn decode(mut root: Map<'_>, problems: &Problems, env: &dyn Fn(&str) -> Option<String>) -> Self {
+    fn decode(
+        mut root: Map<'_>,
+        problems: &Problems,
+        env: &dyn Fn(&str) -> Option<String>,
+        given: &Given,
+    ) -> Self {
         let default = Self::default();
-        let listen = root.take("listen", loopback);
+        let reach = Reach::take(&mut root, problems, env, given);
         let data_dir = root.take("data_dir", decode::absolute_path);
         let retention = root.take("retention", |value| retention(value, &default.retention));
         let memory_max = root.take("memory_max", memory_max);
@@ -138,7 +214,10 @@ impl Settings {
         let alert = AlertSettings::take(&mut root, env);
         root.finish();
         Self {
-            listen: listen.unwrap_or(default.listen),
+            listen: reach.listen.unwrap_or(default.listen),
+            access: reach.access,
+            tls: reach.tls,
+            public_url: reach.public_url,
             data_dir: data_dir.unwrap_or(default.data_dir),
             retention: retention.unwrap_or(default.retention),
             memory_max,
@@ -149,21 +228,6 @@ impl Settings {
             routes: alert.routes,
         }
     }
-}
-
-fn loopback(value: &Value<'_>) -> Option<SocketAddr> {
-    let addr = decode::socket_addr(value)?;
-    if addr.ip().is_loopback() {
-        return Some(addr);
-    }
-    value.problem(
-        format!("{addr} can be reached from other machines, and this version has no authentication"),
-        format!(
-            "listen on 127.0.0.1:{} and put a TLS proxy that authenticates in front of it",
-            if addr.port() == 0 { PORT } else { addr.port() }
-        ),
-    );
-    None
 }
 
 fn retention(value: &Value<'_>, default: &Retention) -> Option<Retention> {

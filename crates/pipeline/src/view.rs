@@ -1,6 +1,6 @@
 //! What readers see: the answers of the API, as plain data.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
 use std::time::Duration;
 
@@ -10,13 +10,16 @@ use hinomi_base::budget::Budget;
 use hinomi_base::clock::Clock;
 use hinomi_base::counters::Counters;
 use hinomi_model::{
-    Fact, Finding, Gap, Incident, IncidentStatus, Known, Level, Nanos, ResourceId, Source, StageRecord,
-    StateChange,
+    Fact, Finding, Gap, Incident, IncidentStatus, Known, Level, LogTail, Nanos, ResourceId, Source,
+    StageRecord, StateChange,
 };
 use hinomi_records::{ChangeQuery, Store};
 use hinomi_timeline::{Interval, State, change_words, intervals};
 use serde::Serialize;
+use tokio::sync::watch;
 
+use crate::deliveries::Deliveries;
+use crate::feed::{Behind, Feed, Mark};
 use crate::open::known;
 use crate::settings::Settings;
 use crate::{Error, why};
@@ -25,7 +28,10 @@ use crate::{Error, why};
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) judge: RwLock<Judge>,
+    pub(crate) feed: Feed,
+    pub(crate) logs: Logs,
     pub(crate) outbox_waiting: RwLock<BTreeMap<String, usize>>,
+    pub(crate) deliveries: RwLock<Deliveries>,
     pub(crate) store: Arc<Store>,
     pub(crate) receivers: BTreeMap<String, notify::Handle>,
     pub(crate) collectors: Collectors,
@@ -62,8 +68,32 @@ impl std::fmt::Debug for Collectors {
 }
 
 impl Collectors {
-    fn all(&self) -> Vec<CollectorStatus> {
+    pub(crate) fn all(&self) -> Vec<CollectorStatus> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).iter().map(|status| status()).collect()
+    }
+}
+
+type LogFn = Arc<dyn Fn(&str) -> Option<LogTail> + Send + Sync>;
+
+/// Who knows the last log lines of running containers.
+#[derive(Default)]
+pub(crate) struct Logs(Mutex<Vec<LogFn>>);
+
+impl std::fmt::Debug for Logs {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Logs").finish_non_exhaustive()
+    }
+}
+
+impl Logs {
+    fn add(&self, logs: LogFn) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(logs);
+    }
+
+    /// The last lines of a container that runs, if somebody follows them.
+    pub(crate) fn of(&self, uid: &str) -> Option<LogTail> {
+        let all = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        all.iter().find_map(|logs| logs(uid))
     }
 }
 
@@ -218,6 +248,10 @@ pub struct TimelineQuery {
     pub resource: Option<String>,
     /// Changes at most; the newest are kept.
     pub limit: usize,
+    /// Only changes of these attributes, by their stored names.
+    pub attributes: Option<BTreeSet<String>>,
+    /// Only changes with a higher number in the journal.
+    pub after: Option<u64>,
 }
 
 /// Its answer.
@@ -227,16 +261,36 @@ pub struct TimelineView {
     pub changes: Vec<ChangeView>,
     /// Intervals of phase and health that these changes form.
     pub intervals: Vec<Interval>,
+    /// Findings that were open within that time, in the order of their begin.
+    pub findings: Vec<PastFinding>,
     /// There may be more: the limit, or the time for an answer, was reached.
     pub truncated: bool,
     /// Stored places on the way that can't be read.
     pub damages: Vec<String>,
 }
 
+/// A finding on the time line.
+#[derive(Clone, Debug, Serialize)]
+pub struct PastFinding {
+    /// Its id.
+    pub id: String,
+    /// On what.
+    pub resource: Arc<ResourceId>,
+    /// How loud.
+    pub level: Level,
+    /// Cause in words.
+    pub cause: String,
+    /// Begin.
+    pub started_at: Nanos,
+    /// End, once it is over.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub resolved_at: Option<Nanos>,
+}
+
 /// A change with its number and in words.
 #[derive(Clone, Debug, Serialize)]
 pub struct ChangeView {
-    /// Number in the journal.
+    /// Number in the journal; 0 while the disk does not take it.
     pub seq: u64,
     /// In one line.
     pub words: String,
@@ -260,6 +314,8 @@ pub struct ChangeView {
 #[derive(Clone, Debug)]
 pub struct Handle(Arc<Shared>);
 
+/// Most findings beside the changes of one answer.
+const PAST_FINDINGS_MAX: usize = 1000;
 /// Most changes in one answer.
 const TIMELINE_LIMIT_MAX: usize = 10_000;
 /// How long a question about the past may take.
@@ -270,13 +326,46 @@ impl Handle {
         Self(shared)
     }
 
-    fn judge(&self) -> RwLockReadGuard<'_, Judge> {
+    pub(crate) fn shared(&self) -> &Shared {
+        &self.0
+    }
+
+    pub(crate) fn judge(&self) -> RwLockReadGuard<'_, Judge> {
         self.0.judge.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Registers a collector's word about itself.
     pub fn add_collector(&self, status: impl Fn() -> CollectorStatus + Send + Sync + 'static) {
         self.0.collectors.0.lock().unwrap_or_else(PoisonError::into_inner).push(Box::new(status));
+    }
+
+    /// Registers who knows the last log lines of a running container, by the container's id.
+    pub fn add_logs(&self, logs: impl Fn(&str) -> Option<LogTail> + Send + Sync + 'static) {
+        self.0.logs.add(Arc::new(logs));
+    }
+
+    /// Differs for every start of Hinomi.
+    #[must_use]
+    pub fn run(&self) -> &str {
+        self.0.feed.run()
+    }
+
+    /// How far the changes and what can be asked are, and word of everything new.
+    #[must_use]
+    pub fn watch(&self) -> watch::Receiver<Mark> {
+        self.0.feed.watch()
+    }
+
+    /// Changes behind a position in this run, at most 200; see [`Mark::changes`].
+    #[must_use]
+    pub fn behind(&self, position: u64) -> Behind {
+        self.0.feed.behind(position)
+    }
+
+    /// Sums.
+    #[must_use]
+    pub fn totals(&self) -> Totals {
+        totals(&self.judge())
     }
 
     /// What a collector has to know at its start.
@@ -331,7 +420,7 @@ impl Handle {
         }
     }
 
-    fn store(&self) -> StoreView {
+    pub(crate) fn store(&self) -> StoreView {
         let (health, stats) = (self.0.store.health(), self.0.store.stats());
         StoreView {
             ok: health.ok,
@@ -397,16 +486,6 @@ impl Handle {
             .collect()
     }
 
-    /// A finding by its id.
-    ///
-    /// # Errors
-    ///
-    /// When there is none.
-    pub fn finding(&self, id: &str) -> Result<FindingView, Error> {
-        let found = self.findings(true).into_iter().find(|view| view.finding.id == id);
-        found.ok_or_else(|| not_found(id, "see `hinomi findings --all`"))
-    }
-
     /// All workloads.
     #[must_use]
     pub fn workloads(&self) -> Vec<WorkloadView> {
@@ -447,15 +526,19 @@ impl Handle {
     ///
     /// When the resource is not known.
     pub fn timeline(&self, query: &TimelineQuery) -> Result<TimelineView, Error> {
-        let uids = match &query.resource {
-            Some(name) => Some(why::uids(&self.judge(), name)?),
-            None => None,
+        let (uids, findings) = {
+            let judge = self.judge();
+            let uids = query.resource.as_ref().map(|name| why::uids(&judge, name)).transpose()?;
+            let findings = past_findings(&judge, query, uids.as_ref());
+            (uids, findings)
         };
         let limit = query.limit.clamp(1, TIMELINE_LIMIT_MAX);
         let records = ChangeQuery {
             from: query.from,
             to: query.to,
             resource_uids: uids,
+            attributes: query.attributes.clone(),
+            after: query.after,
             text: None,
             limit,
             newest_first: true,
@@ -468,15 +551,37 @@ impl Handle {
         changes.reverse();
         let plain: Vec<StateChange> = changes.iter().map(|(_, change)| change.clone()).collect();
         let changes = changes.into_iter().map(|(seq, change)| change_view(seq, change)).collect();
-        Ok(TimelineView { changes, intervals: intervals(&plain), truncated, damages })
+        Ok(TimelineView { changes, intervals: intervals(&plain), findings, truncated, damages })
     }
 }
 
-fn not_found(name: &str, hint: &str) -> Error {
+pub(crate) fn not_found(name: &str, hint: &str) -> Error {
     Error::NotFound { name: name.to_owned(), hint: hint.to_owned() }
 }
 
-fn views(incident: &Incident) -> impl Iterator<Item = FindingView> {
+/// The newest findings that were open within a time, in the order of their begin.
+fn past_findings(judge: &Judge, query: &TimelineQuery, uids: Option<&BTreeSet<String>>) -> Vec<PastFinding> {
+    let all = judge.incidents().open().chain(judge.incidents().over());
+    let within = |finding: &&Finding| {
+        finding.started_at < query.to
+            && finding.resolved_at.is_none_or(|at| at >= query.from)
+            && uids.is_none_or(|uids| uids.contains(&finding.resource.uid))
+    };
+    let mut found: Vec<&Finding> = all.flat_map(|incident| &incident.findings).filter(within).collect();
+    found.sort_by_key(|finding| finding.started_at);
+    let surplus = found.len().saturating_sub(PAST_FINDINGS_MAX);
+    let view = |finding: &Finding| PastFinding {
+        id: finding.id.clone(),
+        resource: Arc::clone(&finding.resource),
+        level: finding.level,
+        cause: finding.cause.clone(),
+        started_at: finding.started_at,
+        resolved_at: finding.resolved_at,
+    };
+    found.into_iter().skip(surplus).map(view).collect()
+}
+
+pub(crate) fn views(incident: &Incident) -> impl Iterator<Item = FindingView> {
     incident.findings.iter().map(|finding| FindingView {
         incident: incident.key.clone(),
         status: incident.status,
@@ -489,7 +594,7 @@ fn views(incident: &Incident) -> impl Iterator<Item = FindingView> {
     })
 }
 
-fn change_view(seq: u64, change: StateChange) -> ChangeView {
+pub(crate) fn change_view(seq: u64, change: StateChange) -> ChangeView {
     ChangeView {
         seq,
         words: change_words(&change),

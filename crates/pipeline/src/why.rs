@@ -67,7 +67,7 @@ pub(crate) fn uids(judge: &Judge, name: &str) -> Result<BTreeSet<String>, Error>
     if found.is_empty() { Err(unknown(timeline, name)) } else { Ok(found) }
 }
 
-fn unknown(timeline: &Timeline, name: &str) -> Error {
+pub(crate) fn unknown(timeline: &Timeline, name: &str) -> Error {
     let mut names: Vec<String> = timeline.workloads.keys().map(|key| key.workload.to_string()).collect();
     names.sort_by_key(|known| !known.contains(name));
     names.truncate(HINT_NAMES);

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use hinomi_config::Size;
+use hinomi_alert::settings::Way;
+use hinomi_config::{Secret, Size};
 use hinomi_model::Level;
-use hinomi_pipeline::settings::Settings;
+use hinomi_pipeline::settings::{Given, Settings};
 
 fn env(name: &str) -> Option<String> {
     match name {
@@ -37,7 +38,7 @@ routes:
 #[test]
 fn five_mistakes_give_five_messages() {
     insta::assert_snapshot!(said(FIVE_MISTAKES), @r#"
-    hinomi.yaml:1:9: listen: 0.0.0.0:8119 can be reached from other machines, and this version has no authentication; listen on 127.0.0.1:8119 and put a TLS proxy that authenticates in front of it
+    hinomi.yaml:1:9: listen: 0.0.0.0:8119 can be reached from other machines, and there is no token; write a token to a file and name it with --token-file or `access: { token: { file: /path } }` (make one with: head -c 24 /dev/urandom | base64); or let everybody in with --insecure or `access: { insecure: true }`
     hinomi.yaml:2:21: retention.state: not a duration: "400"; write it with a unit, like 500ms, 10s, 1h30m, 15d or 13mo
     hinomi.yaml:3:1: memory: unknown key; did you mean "memory_max"?
     hinomi.yaml:6:21: receivers[0].webhook.url: not a URL: "exmaple"; write it like https://example.com/hook
@@ -70,7 +71,7 @@ fn what_else_is_refused() {
     # a name twice
     hinomi.yaml:3:13: receivers[1].name: a second receiver named "a"; give each its own name
     # no webhook
-    hinomi.yaml:1:13: receivers[0]: the key `webhook` is missing; add `webhook: { url: "https://example.com/hook" }`
+    hinomi.yaml:1:13: receivers[0]: it does not say how this receiver is reached; add `webhook: { url: "https://example.com/hook" }`, or `slack: …`, or `email: …`
     # headers
     hinomi.yaml:1:70: receivers[0].webhook.headers.Host: Hinomi sets this header itself; leave it out
     hinomi.yaml:1:78: receivers[0].webhook.headers.X-A: not the value of a header; write one line of printable ASCII characters
@@ -128,13 +129,19 @@ routes:                      # a route without levels gets Notice and Alert, at 
         .map(|route| [Level::None, Level::Notice, Level::Alert].map(|level| route.carries(level)).to_vec())
         .collect();
     assert_eq!(carried, [[false, false, true], [false, true, true]]);
-    let chat = &settings.receivers[1].webhook;
+    let Way::Webhook(chat) = &settings.receivers[1].way else { panic!("a webhook") };
     assert_eq!(chat.url.expose().path(), "/services/hunter2");
     assert_eq!(chat.headers["authorization"].expose(), "Bearer hunter2");
     let shown = format!("{settings:?}{}", settings.effective_yaml());
     assert!(!shown.contains("hunter2"), "{shown}");
     insta::assert_snapshot!(settings.effective_yaml(), @r#"
     listen: 127.0.0.1:8119
+    access:
+      token: null # none is asked for
+      insecure: false
+      hosts: []
+    tls: null # plain HTTP
+    public_url: null # as `listen` says
     data_dir: /srv/hinomi
     retention:
       state: 13mo
@@ -147,11 +154,13 @@ routes:                      # a route without levels gets Notice and Alert, at 
       host: unix:///var/run/docker.sock
     receivers:
       - name: oncall
+        language: en
         webhook:
           url: https://example.com/hook
           headers: {}
           timeout: 10s
       - name: chat
+        language: en
         webhook:
           url: "<secret>"
           headers:
@@ -174,6 +183,85 @@ fn effective_settings_are_read_back_as_the_same() {
     assert_eq!(again.effective_yaml(), settings.effective_yaml());
     let (empty, notes) = Settings::parse("", "hinomi.yaml", &env).unwrap();
     assert_eq!((empty, notes), (Settings::default(), Vec::new()));
+}
+
+/// What is said of `text`, with what the command line says.
+fn said_given(text: &str, given: &Given) -> String {
+    match Settings::parse_given(text, "hinomi.yaml", &|_| None, given) {
+        Ok(_) => "right".to_owned(),
+        Err(problems) => problems.iter().map(|problem| format!("{problem}\n")).collect(),
+    }
+}
+
+#[test]
+fn who_may_listen_beyond_loopback() {
+    const OPEN: &str = "listen: 0.0.0.0:8119\n";
+    const LONG: &str = "0123456789abcdef";
+    let token = |text: &str| Given { token: Some(Secret::new(text)), ..Given::default() };
+    let listen = |text: &str| Given { listen: text.parse().ok(), ..Given::default() };
+    // File, command line, and whether it is right.
+    let table = [
+        ("listen: 127.9.9.9:1\n".to_owned(), Given::default(), true),
+        ("listen: \"[::ffff:127.0.0.1]:1\"\n".to_owned(), Given::default(), true),
+        (OPEN.to_owned(), Given::default(), false),
+        ("listen: \"[::]:1\"\n".to_owned(), Given::default(), false),
+        (OPEN.to_owned(), listen("127.0.0.1:1"), true),
+        (String::new(), listen("0.0.0.0:1"), false),
+        (OPEN.to_owned(), token(LONG), true),
+        (OPEN.to_owned(), token("0123456789abcde"), false),
+        (OPEN.to_owned(), token("0123456789 abcdef"), false),
+        (OPEN.to_owned(), Given { insecure: true, ..Given::default() }, true),
+        (format!("{OPEN}access: {{ insecure: true }}\n"), Given::default(), true),
+        (format!("{OPEN}access: {{ insecure: false }}\n"), Given::default(), false),
+        (format!("{OPEN}access: {{ token: {LONG} }}\n"), Given::default(), true),
+        (format!("access: {{ token: {LONG} }}\n"), listen("192.0.2.1:1"), true),
+        ("access: { token: short }\n".to_owned(), Given::default(), false),
+    ];
+    for (text, given, right) in table {
+        let said = said_given(&text, &given);
+        assert_eq!(said == "right", right, "{text:?} {given:?}: {said}");
+        assert!(!said.contains("0123456789"), "{said}");
+    }
+    let env = |name: &str| (name == "HINOMI_TOKEN").then(|| LONG.to_owned());
+    let (settings, _) = Settings::parse(OPEN, "hinomi.yaml", &env).unwrap();
+    assert_eq!(settings.access.token.as_ref().map(Secret::expose), Some(LONG));
+    assert!(!settings.effective_yaml().contains(LONG));
+}
+
+#[test]
+fn what_is_refused_of_access() {
+    let table = [
+        "access: { token: short }\nlisten: 0.0.0.0:1\n",
+        "access: { hosts: [\"https://a.example\", \"a.example:80\", \"*\", \"\"] }\n",
+        "tls: { certificate: /a.pem }\n",
+        "tls: { certificate: a.pem, key: /b.pem }\n",
+        "public_url: hinomi.example.org\n",
+        "public_url: https://example.org/hinomi\n",
+        "public_url: https://me:secret@example.org\n",
+    ];
+    let all: String = table.iter().map(|text| said(text)).collect();
+    assert!(!all.contains("secret@"), "{all}");
+    insta::assert_snapshot!(all);
+}
+
+#[test]
+fn where_people_reach_the_page() {
+    let table = [
+        ("", Some("http://127.0.0.1:8119")),
+        ("tls: { certificate: /a.pem, key: /b.pem }\n", Some("https://127.0.0.1:8119")),
+        ("public_url: https://Hinomi.example.org/\n", Some("https://hinomi.example.org")),
+        ("public_url: https://hinomi.example.org:8443\n", Some("https://hinomi.example.org:8443")),
+        ("listen: 0.0.0.0:1\naccess: { insecure: true }\n", None),
+    ];
+    for (text, want) in table {
+        let (settings, _) = Settings::parse(text, "hinomi.yaml", &env).unwrap();
+        assert_eq!(settings.url_base().as_deref(), want, "{text}");
+    }
+    let text = "access: { hosts: [Hinomi.Example.org, \"[2001:DB8::1]\"] }\n";
+    let (settings, _) = Settings::parse(text, "hinomi.yaml", &env).unwrap();
+    assert_eq!(settings.access.hosts, ["hinomi.example.org", "2001:db8::1"]);
+    let (again, _) = Settings::parse(&settings.effective_yaml(), "effective.yaml", &env).unwrap();
+    assert_eq!(again.access, settings.access);
 }
 
 #[test]
