@@ -1,4 +1,7 @@
 //! Connections: a bounded number of them, and none that idles for ever.
+//!
+//! Invariant: whoever connects and says nothing, or says it a byte at a time, is let go; and whoever comes from elsewhere
+//! leaves places for this machine.
 
 use std::io;
 use std::net::SocketAddr;
@@ -7,78 +10,208 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use axum::serve::Listener;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use axum::extract::connect_info::Connected;
+use axum::serve::{IncomingStream, Listener};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::{Instant, Sleep, sleep};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, Sleep, sleep, timeout};
+use tokio_rustls::server::TlsStream;
 
-/// Connections at once; more wait in the kernel's queue.
+use crate::guard::Peer;
+use crate::tls::Tls;
+
+/// Connections at once, also those that only begin; more wait in the kernel's queue.
 const CONNECTIONS_MAX: usize = 256;
-/// A connection on which nothing moves for so long is closed. Longer than any answer may take.
+/// Of these, from other machines; one more is closed at once.
+const FAR_MAX: usize = 192;
+/// TLS handshakes at once.
+const HANDSHAKES_MAX: usize = 128;
+/// Longest time for a TLS handshake.
+const HANDSHAKE_MAX: Duration = Duration::from_secs(5);
+/// A connection is closed when for so long nothing moves, or a request is not complete and answered. Longer than any
+/// answer may take.
 const IDLE_MAX: Duration = Duration::from_secs(30);
 /// Pause after a failed accept: most often no file descriptor is free.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// First byte of every TLS connection: a handshake record.
+const TLS_HANDSHAKE: u8 = 0x16;
+/// What a browser is told that speaks HTTP here.
+const SPEAKS_TLS: &[u8] =
+    b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\nConnection: close\r\n\r\n\
+    This port speaks HTTPS: begin the address with https://\n";
 
 /// A listener that hands out [`Connection`]s.
 #[derive(Debug)]
 pub(crate) struct Bounded {
     listener: TcpListener,
+    tls: Option<Tls>,
     places: Arc<Semaphore>,
+    far: Arc<Semaphore>,
+    handshakes: JoinSet<Option<(Connection, Peer)>>,
 }
 
 impl Bounded {
-    pub(crate) fn new(listener: TcpListener) -> Self {
-        Self { listener, places: Arc::new(Semaphore::new(CONNECTIONS_MAX)) }
+    pub(crate) fn new(listener: TcpListener, tls: Option<Tls>) -> Self {
+        let (places, far) = (Semaphore::new(CONNECTIONS_MAX), Semaphore::new(FAR_MAX));
+        Self { listener, tls, places: places.into(), far: far.into(), handshakes: JoinSet::new() }
+    }
+
+    /// The second place of a connection from elsewhere. `Err`: there is none.
+    fn far_place(&self, peer: SocketAddr) -> Result<Option<OwnedSemaphorePermit>, TryAcquireError> {
+        if peer.ip().to_canonical().is_loopback() {
+            return Ok(None);
+        }
+        Arc::clone(&self.far).try_acquire_owned().map(Some)
+    }
+}
+
+/// What a connection holds until its end.
+#[derive(Debug)]
+struct Places {
+    _one: OwnedSemaphorePermit,
+    _far: Option<OwnedSemaphorePermit>,
+}
+
+/// The next one to connect, with its place. Dropped before its end it takes nothing.
+async fn next(
+    listener: &TcpListener,
+    places: &Arc<Semaphore>,
+) -> (TcpStream, SocketAddr, OwnedSemaphorePermit) {
+    let place = Arc::clone(places).acquire_owned().await;
+    let place = place.expect("the semaphore is never closed");
+    loop {
+        match listener.accept().await {
+            Ok((stream, peer)) => return (stream, peer, place),
+            Err(error) => {
+                tracing::debug!(%error, "accept failed");
+                sleep(ACCEPT_PAUSE).await;
+            }
+        }
     }
 }
 
 impl Listener for Bounded {
     type Io = Connection;
-    type Addr = SocketAddr;
+    type Addr = Peer;
 
-    async fn accept(&mut self) -> (Connection, SocketAddr) {
-        let place = Arc::clone(&self.places).acquire_owned().await;
-        let place = place.expect("the semaphore is never closed");
+    async fn accept(&mut self) -> (Connection, Peer) {
         loop {
-            match self.listener.accept().await {
-                Ok((stream, peer)) => return (Connection::new(stream, place), peer),
-                Err(error) => {
-                    tracing::debug!(%error, "accept failed");
-                    sleep(ACCEPT_PAUSE).await;
+            let room = self.handshakes.len() < HANDSHAKES_MAX;
+            tokio::select! {
+                Some(done) = self.handshakes.join_next() => {
+                    if let Ok(Some(ready)) = done {
+                        return ready;
+                    }
+                }
+                (stream, address, place) = next(&self.listener, &self.places), if room => {
+                    // A connection that is gone already has no address.
+                    let Ok(local) = stream.local_addr() else { continue };
+                    let Ok(far) = self.far_place(address) else { continue };
+                    let places = Places { _one: place, _far: far };
+                    let peer = Peer { address, local, tls: self.tls.is_some() };
+                    match &self.tls {
+                        None => return (Connection::new(Stream::Plain(stream), places), peer),
+                        Some(tls) => {
+                            let shaken = shake_hands(stream, places, tls.clone());
+                            self.handshakes.spawn(async move { Some((shaken.await?, peer)) });
+                        }
+                    }
                 }
             }
         }
     }
 
-    fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.listener.local_addr()
+    fn local_addr(&self) -> io::Result<Peer> {
+        let local = self.listener.local_addr()?;
+        Ok(Peer { address: local, local, tls: self.tls.is_some() })
     }
+}
+
+impl Connected<IncomingStream<'_, Bounded>> for Peer {
+    fn connect_info(stream: IncomingStream<'_, Bounded>) -> Self {
+        *stream.remote_addr()
+    }
+}
+
+async fn shake_hands(stream: TcpStream, places: Places, tls: Tls) -> Option<Connection> {
+    let shaken = async {
+        let mut first = [0];
+        stream.peek(&mut first).await.ok()?;
+        if first != [TLS_HANDSHAKE] {
+            turn_away(stream).await;
+            return None;
+        }
+        tls.acceptor()
+            .accept(stream)
+            .await
+            .inspect_err(|error| tracing::debug!(%error, "TLS handshake failed"))
+            .ok()
+    };
+    let stream = timeout(HANDSHAKE_MAX, shaken).await.ok()??;
+    Some(Connection::new(Stream::Tls(Box::new(stream)), places))
+}
+
+/// Says why, and reads what was sent, so that the answer is not lost to a reset.
+async fn turn_away(mut stream: TcpStream) {
+    let told = async {
+        stream.write_all(SPEAKS_TLS).await?;
+        stream.shutdown().await?;
+        (&mut stream).take(16 << 10).read_to_end(&mut Vec::new()).await
+    };
+    if let Err(error) = told.await {
+        tracing::debug!(%error, "somebody who speaks no TLS is gone");
+    }
+}
+
+/// With TLS or without.
+#[derive(Debug)]
+enum Stream {
+    Plain(TcpStream),
+    Tls(Box<TlsStream<TcpStream>>),
+}
+
+/// Calls a method of whichever stream it is.
+macro_rules! either {
+    ($connection:ident . $method:ident ( $($argument:expr),* )) => {
+        match &mut $connection.stream {
+            Stream::Plain(stream) => Pin::new(stream).$method($($argument),*),
+            Stream::Tls(stream) => Pin::new(stream).$method($($argument),*),
+        }
+    };
 }
 
 /// A connection with its place among all and its idle deadline.
 #[derive(Debug)]
 pub(crate) struct Connection {
-    stream: TcpStream,
+    stream: Stream,
     idle: Pin<Box<Sleep>>,
-    _place: OwnedSemaphorePermit,
+    /// A request has begun, and nothing of its answer is sent.
+    asking: bool,
+    _places: Places,
 }
 
 impl Connection {
-    fn new(stream: TcpStream, place: OwnedSemaphorePermit) -> Self {
-        Self { stream, idle: Box::pin(sleep(IDLE_MAX)), _place: place }
+    fn new(stream: Stream, places: Places) -> Self {
+        Self { stream, idle: Box::pin(sleep(IDLE_MAX)), asking: false, _places: places }
     }
 
-    /// What moved puts the deadline off; what waits is bounded by it.
-    fn bounded<T>(&mut self, cx: &mut Context<'_>, moved: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
-        if moved.is_ready() {
+    /// What is sent puts the deadline off, and so does the begin of a request; more of the same request does not.
+    fn bounded<T>(
+        &mut self,
+        cx: &mut Context<'_>,
+        asking: bool,
+        moved: Poll<io::Result<T>>,
+    ) -> Poll<io::Result<T>> {
+        if moved.is_pending() {
+            return self.idle.as_mut().poll(cx).map(|()| Err(io::ErrorKind::TimedOut.into()));
+        }
+        if !asking || !self.asking {
             self.idle.as_mut().reset(Instant::now() + IDLE_MAX);
-            return moved;
         }
-        match self.idle.as_mut().poll(cx) {
-            Poll::Ready(()) => Poll::Ready(Err(io::ErrorKind::TimedOut.into())),
-            Poll::Pending => Poll::Pending,
-        }
+        self.asking = asking;
+        moved
     }
 }
 
@@ -88,23 +221,23 @@ impl AsyncRead for Connection {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let moved = Pin::new(&mut self.stream).poll_read(cx, buf);
-        self.bounded(cx, moved)
+        let moved = either!(self.poll_read(cx, buf));
+        self.bounded(cx, true, moved)
     }
 }
 
 impl AsyncWrite for Connection {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        let moved = Pin::new(&mut self.stream).poll_write(cx, buf);
-        self.bounded(cx, moved)
+        let moved = either!(self.poll_write(cx, buf));
+        self.bounded(cx, false, moved)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
+        either!(self.poll_flush(cx))
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
+        either!(self.poll_shutdown(cx))
     }
 
     fn poll_write_vectored(
@@ -112,11 +245,83 @@ impl AsyncWrite for Connection {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let moved = Pin::new(&mut self.stream).poll_write_vectored(cx, bufs);
-        self.bounded(cx, moved)
+        let moved = either!(self.poll_write_vectored(cx, bufs));
+        self.bounded(cx, false, moved)
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
+        match &self.stream {
+            Stream::Plain(stream) => stream.is_write_vectored(),
+            Stream::Tls(stream) => stream.is_write_vectored(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A connection and its other end.
+    async fn pair() -> io::Result<(Connection, TcpStream)> {
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let client = TcpStream::connect(listener.local_addr()?).await?;
+        let mut bounded = Bounded::new(listener, None);
+        let (connection, peer) = bounded.accept().await;
+        assert_eq!(peer.address, client.local_addr()?);
+        assert_eq!(peer.local, client.peer_addr()?);
+        Ok((connection, client))
+    }
+
+    /// Reads until the end, and says after how many seconds it came and how.
+    async fn outlived(mut connection: Connection) -> (u64, Option<io::ErrorKind>) {
+        let begin = Instant::now();
+        let ended = connection.read_to_end(&mut Vec::new()).await;
+        (begin.elapsed().as_secs(), ended.err().map(|error| error.kind()))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_request_a_byte_at_a_time_is_let_go() -> io::Result<()> {
+        let (connection, mut client) = pair().await?;
+        let ended = tokio::spawn(outlived(connection));
+        for _ in 0..20 {
+            let _closed = client.write_all(b"G").await;
+            sleep(Duration::from_secs(7)).await;
+        }
+        assert_eq!(ended.await?, (IDLE_MAX.as_secs(), Some(io::ErrorKind::TimedOut)));
+        let (connection, _client) = pair().await?;
+        assert_eq!(outlived(connection).await, (IDLE_MAX.as_secs(), Some(io::ErrorKind::TimedOut)), "silent");
+        Ok(())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_is_answered_may_ask_again() -> io::Result<()> {
+        let (mut connection, mut client) = pair().await?;
+        let mut byte = [0];
+        for _ in 0..5 {
+            client.write_all(b"G").await?;
+            connection.read_exact(&mut byte).await?;
+            sleep(IDLE_MAX - Duration::from_secs(1)).await;
+            connection.write_all(b"A").await?;
+            client.read_exact(&mut byte).await?;
+        }
+        drop(client);
+        assert_eq!(outlived(connection).await.1, None);
+        Ok(())
+    }
+
+    #[tokio::test]
+    async fn callers_from_elsewhere_leave_places() -> io::Result<()> {
+        let bounded = Bounded::new(TcpListener::bind("127.0.0.1:0").await?, None);
+        let far = SocketAddr::from(([192, 0, 2, 1], 1));
+        let held: Vec<_> = (0..FAR_MAX).map(|_| bounded.far_place(far)).collect();
+        assert!(held.iter().all(|place| matches!(place, Ok(Some(_)))));
+        assert!(bounded.far_place(far).is_err());
+        for near in ["127.0.0.1:1", "[::ffff:127.0.0.1]:1", "[::1]:1"] {
+            let near = near.parse().map_err(io::Error::other)?;
+            assert!(matches!(bounded.far_place(near), Ok(None)), "{near}");
+        }
+        drop(held);
+        assert!(bounded.far_place(far).is_ok());
+        Ok(())
     }
 }

@@ -36,27 +36,63 @@ pub enum Error {
     /// No such path.
     #[error("there is nothing at {0}; /api/hinomi/v1/openapi.yaml lists all paths")]
     NoSuchPath(String),
-    /// Only reading is possible.
-    #[error("{0} is not possible here: this API is read with GET")]
-    Method(String),
+    /// The path does not know the method.
+    #[error("{method} is not possible here; this path knows {known}")]
+    Method {
+        /// What was asked.
+        method: String,
+        /// What is possible, as `Allow` says it.
+        known: &'static str,
+    },
     /// The address line is too long.
     #[error("the request's URI is {0} bytes long; at most {max} are taken", max = crate::guard::URI_MAX_BYTES)]
     UriTooLong(usize),
-    /// A body where none is of use.
-    #[error("the request has a body; this API takes none")]
-    Body,
+    /// A body where none is of use, one that is too long, or one of unknown length.
+    #[error("the body is longer than the {0} bytes that are taken here, or does not say its length")]
+    Body(usize),
+    /// A body that is not JSON.
+    #[error("the body must be JSON, with `Content-Type: application/json`")]
+    MediaType,
     /// `Host` does not name this machine.
     #[error(
-        "the request names the host {0}, which is not this machine's loopback; reach Hinomi by its listen address, \
-         and let a proxy in front of it send that as Host"
+        "the request names the host {0}, by which Hinomi does not know itself; reach it by its listen address, or list \
+         the name under `access: {{ hosts: [NAME] }}` or as `public_url` in hinomi.yaml"
     )]
     Host(String),
     /// `Origin` is another site.
-    #[error("the request comes from a page of {0}; only pages of Hinomi itself may read from it")]
+    #[error(
+        "the request comes from a page of {0}; only pages of Hinomi itself may ask it (behind a proxy with TLS, set \
+         `public_url` in hinomi.yaml)"
+    )]
     Origin(String),
-    /// Too many requests at once.
-    #[error("{max} requests are being answered already; try again", max = crate::guard::REQUESTS_MAX)]
-    Busy,
+    /// The browser says that another site's page asks.
+    #[error("the request comes from a page of another site; only pages of Hinomi itself may ask it")]
+    Site,
+    /// Neither token nor session.
+    #[error(
+        "this Hinomi asks for its token: send `Authorization: Bearer TOKEN`, give the commands --token-file or \
+         HINOMI_TOKEN, or log in on the page"
+    )]
+    NoToken,
+    /// Not the token.
+    #[error("the token is wrong; it is the one that Hinomi was started with")]
+    WrongToken,
+    /// Too many wrong tokens.
+    #[error("too many wrong tokens; the next try is looked at in {0} s")]
+    Guessing(u64),
+    /// Certificate or key can't be used.
+    #[error("cannot use certificate {} and key {}: {reason}", certificate.display(), key.display())]
+    Tls {
+        /// The certificate's file.
+        certificate: std::path::PathBuf,
+        /// The key's file.
+        key: std::path::PathBuf,
+        /// What is wrong, and what to do.
+        reason: String,
+    },
+    /// Too many at once.
+    #[error("{0} of these are being answered already; try again")]
+    Busy(usize),
     /// It took too long.
     #[error("the answer was not ready within {max:?}; ask for less at once", max = crate::guard::REQUEST_TIME_MAX)]
     TooSlow,
@@ -91,10 +127,16 @@ impl Error {
                 ErrorKind::Unavailable
             }
             Self::Pipeline(error) => error.kind(),
-            Self::Parameter(_) | Self::Method(_) | Self::UriTooLong(_) | Self::Body => ErrorKind::Invalid,
+            Self::Parameter(_)
+            | Self::Method { .. }
+            | Self::UriTooLong(_)
+            | Self::Body(_)
+            | Self::MediaType
+            | Self::Tls { .. } => ErrorKind::Invalid,
             Self::NoSuchPath(_) => ErrorKind::NotFound,
-            Self::Host(_) | Self::Origin(_) => ErrorKind::Forbidden,
-            Self::Busy => ErrorKind::Limited,
+            Self::NoToken | Self::WrongToken => ErrorKind::Unauthorized,
+            Self::Host(_) | Self::Origin(_) | Self::Site => ErrorKind::Forbidden,
+            Self::Busy(_) | Self::Guessing(_) => ErrorKind::Limited,
             Self::Died(_) => ErrorKind::Internal,
         }
     }
@@ -102,13 +144,15 @@ impl Error {
     /// The status code: by kind, but where HTTP has a code of its own for the very thing.
     fn status(&self) -> StatusCode {
         match self {
-            Self::Method(_) => StatusCode::METHOD_NOT_ALLOWED,
+            Self::Method { .. } => StatusCode::METHOD_NOT_ALLOWED,
             Self::UriTooLong(_) => StatusCode::URI_TOO_LONG,
-            Self::Body => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::Body(_) => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::MediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             other => match other.kind() {
                 ErrorKind::Invalid => StatusCode::BAD_REQUEST,
                 ErrorKind::NotFound => StatusCode::NOT_FOUND,
                 ErrorKind::Limited => StatusCode::TOO_MANY_REQUESTS,
+                ErrorKind::Unauthorized => StatusCode::UNAUTHORIZED,
                 ErrorKind::Forbidden => StatusCode::FORBIDDEN,
                 ErrorKind::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
                 ErrorKind::Corrupt | ErrorKind::Internal => StatusCode::INTERNAL_SERVER_ERROR,
@@ -123,6 +167,7 @@ fn word(kind: ErrorKind) -> &'static str {
         ErrorKind::Invalid => "invalid",
         ErrorKind::NotFound => "not_found",
         ErrorKind::Limited => "limited",
+        ErrorKind::Unauthorized => "unauthorized",
         ErrorKind::Forbidden => "forbidden",
         ErrorKind::Unavailable => "unavailable",
         ErrorKind::Corrupt => "corrupt",
@@ -138,12 +183,16 @@ impl IntoResponse for Error {
         }
         let body = json!({ "error": { "kind": word(self.kind()), "message": self.to_string() } });
         let mut response = (status, axum::Json(body)).into_response();
-        if matches!(self, Self::Method(_)) {
-            response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
-        }
-        if matches!(self, Self::Busy | Self::NotReady) {
-            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
-        }
+        let header = match &self {
+            Self::Method { known, .. } => Some((header::ALLOW, HeaderValue::from_static(known))),
+            Self::Busy(_) | Self::NotReady => Some((header::RETRY_AFTER, HeaderValue::from_static("1"))),
+            Self::Guessing(seconds) => Some((header::RETRY_AFTER, HeaderValue::from(*seconds))),
+            Self::NoToken | Self::WrongToken => {
+                Some((header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"hinomi\"")))
+            }
+            _ => None,
+        };
+        response.headers_mut().extend(header);
         response
     }
 }

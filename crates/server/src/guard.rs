@@ -6,108 +6,281 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::{Request, State};
+use axum::body::Body;
+use axum::extract::{ConnectInfo, Request, State};
 use axum::http::request::Parts;
 use axum::http::uri::Authority;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use hinomi_pipeline::settings::Access;
+use http_body_util::BodyExt as _;
 use tokio::sync::Semaphore;
+use url::Url;
 
 use crate::Error;
+use crate::access::Gate;
 
 /// Longest URI, bytes.
 pub(crate) const URI_MAX_BYTES: usize = 8 * 1024;
 /// Requests that are answered at once.
 pub(crate) const REQUESTS_MAX: usize = 64;
+/// Logins, logouts and questions for them at once: whoever knows no token can take up no other place.
+pub(crate) const LOGINS_MAX: usize = 16;
+/// Streams that are open at once.
+pub(crate) const STREAMS_MAX: usize = 32;
 /// Longest time for an answer.
 pub(crate) const REQUEST_TIME_MAX: Duration = Duration::from_secs(15);
+/// Longest body of a request that has one, bytes.
+pub(crate) const BODY_MAX_BYTES: usize = 16 * 1024;
 /// Longest part of a foreign header that an error repeats, characters.
 const SHOWN_MAX_CHARS: usize = 100;
+
+/// The one answer that never ends.
+const STREAM: &str = "/api/hinomi/v1/stream";
+/// Where a browser logs in, so where no token can be asked for.
+const SESSION: &str = "/api/hinomi/v1/session";
+/// For whatever watches the process itself; they say nothing about what is watched.
+const PROBES: [&str; 2] = ["/-/healthy", "/-/ready"];
+/// Reading, which every other path knows.
+const READ: &str = "GET, HEAD";
+/// Paths that know more than reading, `*` for one part, and what they know.
+const METHODS: [(&str, &str); 2] =
+    [(SESSION, "GET, HEAD, POST, DELETE"), ("/api/hinomi/v1/receivers/*/test", "POST")];
+
+/// On every answer: what a browser may do with it.
+const HEADERS: [(&str, &str); 6] = [
+    (
+        "content-security-policy",
+        "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'; object-src 'none'",
+    ),
+    ("x-content-type-options", "nosniff"),
+    ("x-frame-options", "DENY"),
+    ("referrer-policy", "no-referrer"),
+    ("cross-origin-opener-policy", "same-origin"),
+    ("cross-origin-resource-policy", "same-origin"),
+];
+
+/// Both ends of the connection that a request came by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Peer {
+    /// Who asks.
+    pub(crate) address: SocketAddr,
+    /// The address of this machine by which it was reached.
+    pub(crate) local: SocketAddr,
+    /// Whether the connection is TLS.
+    pub(crate) tls: bool,
+}
 
 /// What the guard knows.
 #[derive(Debug)]
 pub(crate) struct Guard {
-    listen: SocketAddr,
-    places: Semaphore,
+    own: Own,
+    gate: Arc<Gate>,
+    requests: Arc<Semaphore>,
+    logins: Arc<Semaphore>,
+    streams: Arc<Semaphore>,
 }
 
-impl Guard {
-    pub(crate) fn new(listen: SocketAddr) -> Arc<Self> {
-        Arc::new(Self { listen, places: Semaphore::new(REQUESTS_MAX) })
+/// By which names and pages this Hinomi is reached, beside those of the connection itself.
+#[derive(Debug, Default)]
+struct Own {
+    hosts: Vec<String>,
+    /// Scheme, host and port of `public_url`.
+    origin: Option<String>,
+}
+
+impl Own {
+    fn new(access: &Access, public_url: Option<&Url>) -> Self {
+        let public = public_url.and_then(Url::host_str).map(|host| bare(host).to_ascii_lowercase());
+        Self {
+            hosts: access.hosts.iter().cloned().chain(public).collect(),
+            origin: public_url.map(|url| url.origin().ascii_serialization()),
+        }
     }
 }
 
-/// The middleware.
-pub(crate) async fn guard(State(guard): State<Arc<Guard>>, request: Request, next: Next) -> Response {
+impl Guard {
+    pub(crate) fn new(access: &Access, public_url: Option<&Url>, gate: Gate) -> Arc<Self> {
+        Arc::new(Self {
+            own: Own::new(access, public_url),
+            gate: Arc::new(gate),
+            requests: Arc::new(Semaphore::new(REQUESTS_MAX)),
+            logins: Arc::new(Semaphore::new(LOGINS_MAX)),
+            streams: Arc::new(Semaphore::new(STREAMS_MAX)),
+        })
+    }
+
+    fn admit(&self, parts: &Parts, peer: &Peer) -> Result<(), Error> {
+        check(parts, peer, &self.own)?;
+        if needs_token(parts.uri.path()) {
+            self.gate.admit(&parts.headers, peer.address.ip())
+        } else {
+            Ok(())
+        }
+    }
+}
+
+/// The middleware. Handlers find the [`Peer`] and the [`Gate`] among the request's extensions.
+pub(crate) async fn guard(
+    State(guard): State<Arc<Guard>>,
+    ConnectInfo(peer): ConnectInfo<Peer>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    request.extensions_mut().insert(peer);
+    request.extensions_mut().insert(Arc::clone(&guard.gate));
     let (parts, body) = request.into_parts();
-    let mut response = match check(&parts, guard.listen) {
+    let mut response = match guard.admit(&parts, &peer) {
         Err(error) => error.into_response(),
-        Ok(()) => match guard.places.try_acquire() {
-            Err(_) => Error::Busy.into_response(),
-            Ok(_place) => {
-                let answer = next.run(Request::from_parts(parts, body));
-                let answer = tokio::time::timeout(REQUEST_TIME_MAX, answer).await;
-                answer.unwrap_or_else(|_| Error::TooSlow.into_response())
-            }
-        },
+        Ok(()) => guard.answer(Request::from_parts(parts, body), next).await,
     };
     let headers = response.headers_mut();
-    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    for (name, value) in HEADERS {
+        headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
+    }
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     response
 }
 
-fn check(parts: &Parts, listen: SocketAddr) -> Result<(), Error> {
+impl Guard {
+    async fn answer(&self, request: Request, next: Next) -> Response {
+        if request.uri().path() == STREAM {
+            let Ok(place) = Arc::clone(&self.streams).try_acquire_owned() else {
+                return Error::Busy(STREAMS_MAX).into_response();
+            };
+            // The body holds the place until its end.
+            let hold = move |frame| {
+                let _held = &place;
+                frame
+            };
+            return next.run(request).await.map(|body| Body::new(body.map_frame(hold)));
+        }
+        let (places, max) = match request.uri().path() {
+            SESSION => (&self.logins, LOGINS_MAX),
+            _ => (&self.requests, REQUESTS_MAX),
+        };
+        let Ok(_place) = places.try_acquire() else { return Error::Busy(max).into_response() };
+        let answer = tokio::time::timeout(REQUEST_TIME_MAX, next.run(request)).await;
+        answer.unwrap_or_else(|_| Error::TooSlow.into_response())
+    }
+}
+
+/// Whether a path is data, as opposed to the page that shows it. All that is neither lies at the page's fallback.
+pub(crate) fn is_data(path: &str) -> bool {
+    path == "/api" || path.starts_with("/api/") || path == "/-" || path.starts_with("/-/")
+}
+
+fn needs_token(path: &str) -> bool {
+    is_data(path) && path != SESSION && !PROBES.contains(&path)
+}
+
+fn check(parts: &Parts, peer: &Peer, own: &Own) -> Result<(), Error> {
     let uri_bytes = parts.uri.path_and_query().map_or(0, |path| path.as_str().len());
     if uri_bytes > URI_MAX_BYTES {
         return Err(Error::UriTooLong(uri_bytes));
     }
-    let host = host(parts, listen)?;
-    origin(&parts.headers, &host)?;
-    if !matches!(parts.method, Method::GET | Method::HEAD) {
-        return Err(Error::Method(shown(parts.method.as_str())));
+    let host = host(parts, peer, own)?;
+    origin(&parts.headers, &host, peer, own)?;
+    let reads = matches!(parts.method, Method::GET | Method::HEAD);
+    site(parts, reads)?;
+    let known = methods(parts.uri.path());
+    if !known.split(", ").any(|method| method == parts.method.as_str()) {
+        return Err(Error::Method { method: shown(parts.method.as_str()), known });
     }
-    let length = parts.headers.get(header::CONTENT_LENGTH);
-    if parts.headers.contains_key(header::TRANSFER_ENCODING) || length.is_some_and(|length| length != "0") {
-        return Err(Error::Body);
-    }
-    Ok(())
+    body(&parts.headers, reads)
+}
+
+/// What a path knows, as `Allow` says it.
+fn methods(path: &str) -> &'static str {
+    let fits = |pattern: &str| {
+        path.split('/').count() == pattern.split('/').count()
+            && path.split('/').zip(pattern.split('/')).all(|(part, want)| want == "*" || part == want)
+    };
+    METHODS.iter().find(|(pattern, _)| fits(pattern)).map_or(READ, |(_, methods)| methods)
 }
 
 /// A name that somebody else's DNS answers for (rebinding) is refused: the browser believes that such a name and this
 /// API are one site.
-fn host(parts: &Parts, listen: SocketAddr) -> Result<Authority, Error> {
+fn host(parts: &Parts, peer: &Peer, own: &Own) -> Result<Authority, Error> {
     let text = single(&parts.headers, &header::HOST).ok_or_else(|| Error::Host("(none)".to_owned()))?;
     let authority: Authority = text.parse().map_err(|_| Error::Host(shown(text)))?;
-    let in_uri = parts.uri.authority();
-    if !names_this_machine(&authority, listen) || in_uri.is_some_and(|name| !names_this_machine(name, listen))
-    {
+    let named = |name: &Authority| names_this_machine(name, peer, own);
+    if !named(&authority) || parts.uri.authority().is_some_and(|name| !named(name)) {
         return Err(Error::Host(shown(text)));
     }
     Ok(authority)
 }
 
-/// By host alone: a forwarded port (`ssh -L`) is another number and still this machine.
-fn names_this_machine(authority: &Authority, listen: SocketAddr) -> bool {
-    let host = authority.host();
+/// By host alone: a forwarded port (`ssh -L`) is another number and still this machine. An address in digits is right if
+/// the connection came in by it, whichever interface has it; nobody's DNS stands between.
+fn names_this_machine(authority: &Authority, peer: &Peer, own: &Own) -> bool {
     if authority.as_str().contains('@') {
         return false;
     }
-    let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
-    match bare.parse::<IpAddr>() {
-        Ok(ip) => ip.is_loopback() || ip == listen.ip(),
-        Err(_) => host.eq_ignore_ascii_case("localhost"),
+    let host = bare(authority.host());
+    let listed = |text: &str| own.hosts.iter().any(|listed| listed.eq_ignore_ascii_case(text));
+    match host.parse::<IpAddr>().map(|ip| ip.to_canonical()) {
+        Ok(ip) => ip.is_loopback() || ip == peer.local.ip().to_canonical() || listed(&ip.to_string()),
+        Err(_) => host.eq_ignore_ascii_case("localhost") || listed(host),
     }
 }
 
-fn origin(headers: &HeaderMap, host: &Authority) -> Result<(), Error> {
+/// An IPv6 address without its brackets.
+fn bare(host: &str) -> &str {
+    host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host)
+}
+
+fn origin(headers: &HeaderMap, host: &Authority, peer: &Peer, own: &Own) -> Result<(), Error> {
     if !headers.contains_key(header::ORIGIN) {
         return Ok(());
     }
     let text = single(headers, &header::ORIGIN).unwrap_or("(unreadable)");
-    let same = text.strip_prefix("http://").is_some_and(|origin| origin.eq_ignore_ascii_case(host.as_str()));
-    if same { Ok(()) } else { Err(Error::Origin(shown(text))) }
+    let scheme = if peer.tls { "https://" } else { "http://" };
+    let same = text.strip_prefix(scheme).is_some_and(|origin| origin.eq_ignore_ascii_case(host.as_str()));
+    let public = own.origin.as_deref().is_some_and(|origin| origin.eq_ignore_ascii_case(text));
+    if same || public { Ok(()) } else { Err(Error::Origin(shown(text))) }
+}
+
+/// What the browser says about the page that asks. Another site's page may lead a person to Hinomi's page, and nothing
+/// else; what changes something must say its origin. Programs send none of these headers.
+fn site(parts: &Parts, reads: bool) -> Result<(), Error> {
+    let is = |name: &'static str, want: &str| {
+        single(&parts.headers, &HeaderName::from_static(name)).is_some_and(|value| value == want)
+    };
+    let from_browser = parts.headers.keys().any(|name| name.as_str().starts_with("sec-fetch-"));
+    if !from_browser {
+        return Ok(());
+    }
+    if !reads && !parts.headers.contains_key(header::ORIGIN) {
+        return Err(Error::Origin("(none)".to_owned()));
+    }
+    let own = is("sec-fetch-site", "same-origin") || (reads && is("sec-fetch-site", "none"));
+    let visits = reads
+        && !is_data(parts.uri.path())
+        && is("sec-fetch-mode", "navigate")
+        && is("sec-fetch-dest", "document");
+    if own || visits || !parts.headers.contains_key("sec-fetch-site") { Ok(()) } else { Err(Error::Site) }
+}
+
+fn body(headers: &HeaderMap, reads: bool) -> Result<(), Error> {
+    let limit = if reads { 0 } else { BODY_MAX_BYTES };
+    let length = match headers.get(header::CONTENT_LENGTH) {
+        None => 0,
+        Some(length) => {
+            let length = length.to_str().ok().and_then(|text| text.parse::<usize>().ok());
+            length.ok_or(Error::Body(limit))?
+        }
+    };
+    // Without a length nothing is known of it.
+    if headers.contains_key(header::TRANSFER_ENCODING) || length > limit {
+        return Err(Error::Body(limit));
+    }
+    // A form of another site can't say this type.
+    let json = single(headers, &header::CONTENT_TYPE)
+        .and_then(|value| value.split(';').next())
+        .is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json"));
+    if length > 0 && !json { Err(Error::MediaType) } else { Ok(()) }
 }
 
 /// The header's value, if it is there exactly once and readable.
@@ -125,123 +298,4 @@ fn shown(text: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use axum::http::Request;
-
-    use super::*;
-
-    /// URI, method, headers, and what is said of them.
-    type Case<'a> = (&'a str, &'a str, &'a [(&'a str, &'a str)], &'a str);
-
-    fn judged(uri: &str, method: &str, headers: &[(&str, &str)]) -> Result<&'static str, axum::http::Error> {
-        let mut request = Request::builder().method(method).uri(uri);
-        for (name, value) in headers {
-            request = request.header(*name, *value);
-        }
-        let (parts, ()) = request.body(())?.into_parts();
-        Ok(match check(&parts, SocketAddr::from(([192, 0, 2, 7], 8119))) {
-            Ok(()) => "ok",
-            Err(Error::Host(_)) => "host",
-            Err(Error::Origin(_)) => "origin",
-            Err(Error::Method(_)) => "method",
-            Err(Error::Body) => "body",
-            Err(Error::UriTooLong(_)) => "long",
-            Err(_) => "other",
-        })
-    }
-
-    #[test]
-    fn who_may_ask_what() -> Result<(), axum::http::Error> {
-        const LOCAL: (&str, &str) = ("host", "127.0.0.1:8119");
-        let long = format!("/{}", "a".repeat(URI_MAX_BYTES));
-        let table: &[Case<'_>] = &[
-            ("/", "GET", &[LOCAL], "ok"),
-            ("/", "HEAD", &[LOCAL], "ok"),
-            ("/", "GET", &[("host", "localhost")], "ok"),
-            ("/", "GET", &[("host", "LocalHost:9000")], "ok"),
-            ("/", "GET", &[("host", "127.1.2.3:1")], "ok"),
-            ("/", "GET", &[("host", "[::1]:8119")], "ok"),
-            ("/", "GET", &[("host", "192.0.2.7:8119")], "ok"),
-            ("/", "GET", &[("host", "192.0.2.8:8119")], "host"),
-            ("/", "GET", &[("host", "evil.example")], "host"),
-            ("/", "GET", &[("host", "localhost.evil.example:8119")], "host"),
-            ("/", "GET", &[("host", "127.0.0.1.nip.io")], "host"),
-            ("/", "GET", &[("host", "evil@127.0.0.1")], "host"),
-            ("/", "GET", &[("host", "")], "host"),
-            ("/", "GET", &[], "host"),
-            ("/", "GET", &[LOCAL, ("host", "evil.example")], "host"),
-            ("http://evil.example/", "GET", &[LOCAL], "host"),
-            ("/", "GET", &[LOCAL, ("origin", "http://127.0.0.1:8119")], "ok"),
-            ("/", "GET", &[LOCAL, ("origin", "http://localhost:8119")], "origin"),
-            ("/", "GET", &[LOCAL, ("origin", "http://127.0.0.1:3000")], "origin"),
-            ("/", "GET", &[LOCAL, ("origin", "https://127.0.0.1:8119")], "origin"),
-            ("/", "GET", &[LOCAL, ("origin", "null")], "origin"),
-            ("/", "GET", &[LOCAL, ("origin", "http://evil.example")], "origin"),
-            ("/", "POST", &[LOCAL], "method"),
-            ("/", "OPTIONS", &[LOCAL, ("origin", "http://evil.example")], "origin"),
-            ("/", "DELETE", &[LOCAL], "method"),
-            ("/", "GET", &[LOCAL, ("content-length", "0")], "ok"),
-            ("/", "GET", &[LOCAL, ("content-length", "1")], "body"),
-            ("/", "GET", &[LOCAL, ("transfer-encoding", "chunked")], "body"),
-            (&long, "GET", &[LOCAL], "long"),
-        ];
-        let mut failures = Vec::new();
-        for (uri, method, headers, want) in table {
-            let got = judged(uri, method, headers)?;
-            if got != *want {
-                failures.push(format!(
-                    "{method} {} {headers:?}: {got}, not {want}",
-                    &uri.chars().take(30).collect::<String>()
-                ));
-            }
-        }
-        assert!(failures.is_empty(), "{failures:#?}");
-        Ok(())
-    }
-
-    #[tokio::test(flavor = "multi_thread")]
-    async fn one_request_too_many_is_told_so() -> Result<(), Box<dyn std::error::Error>> {
-        use axum::Router;
-        use axum::routing::get;
-        use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-        use tokio::net::{TcpListener, TcpStream};
-
-        let listener = TcpListener::bind("127.0.0.1:0").await?;
-        let address = listener.local_addr()?;
-        let guarding = Guard::new(address);
-        let router = Router::new()
-            .route("/hangs", get(std::future::pending::<()>))
-            .route("/answers", get(|| async { "answered" }))
-            .layer(axum::middleware::from_fn_with_state(Arc::clone(&guarding), guard));
-        let server = tokio::spawn(axum::serve(listener, router).into_future());
-        let send = async |path: &str| -> std::io::Result<TcpStream> {
-            let mut stream = TcpStream::connect(address).await?;
-            let request = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
-            stream.write_all(request.as_bytes()).await?;
-            Ok(stream)
-        };
-        let answer = async |path: &str| -> std::io::Result<String> {
-            let mut text = String::new();
-            send(path).await?.read_to_string(&mut text).await?;
-            Ok(text)
-        };
-        let mut hanging = Vec::new();
-        for _ in 0..REQUESTS_MAX {
-            hanging.push(send("/hangs").await?);
-        }
-        while guarding.places.available_permits() > 0 {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-        let refused = answer("/answers").await?;
-        assert!(refused.starts_with("HTTP/1.1 429"), "{refused}");
-        assert!(refused.contains("retry-after: 1") && refused.contains("\"limited\""), "{refused}");
-        // Whoever goes away makes room.
-        hanging.clear();
-        while guarding.places.available_permits() < REQUESTS_MAX {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-        assert!(answer("/answers").await?.ends_with("answered"));
-        server.abort();
-        Ok(())
-    }
-}
+mod tests;

@@ -8,6 +8,7 @@
 use std::fmt::Display;
 
 use hinomi_model::Nanos;
+use hinomi_words::Language;
 use serde::ser::{self, Impossible, Serialize, Serializer};
 
 /// The name under which [`Nanos`] announces itself to a serializer.
@@ -30,6 +31,29 @@ impl<T: Serialize> Serialize for Readable<T> {
 /// When the value itself can't be serialised: a map whose keys are not texts.
 pub fn to_value<T: Serialize>(value: &T) -> Result<serde_json::Value, serde_json::Error> {
     serde_json::to_value(Readable(value))
+}
+
+/// The value as the API writes it.
+///
+/// # Errors
+///
+/// As [`to_value`].
+pub(crate) fn bytes<T: Serialize>(value: &T) -> Result<Vec<u8>, serde_json::Error> {
+    serde_json::to_vec(&Readable(value))
+}
+
+/// The value as the API writes it, on one line, its texts for people in a language.
+///
+/// # Errors
+///
+/// As [`to_value`].
+pub(crate) fn text<T: Serialize>(value: &T, language: Language) -> Result<String, serde_json::Error> {
+    if language == Language::En {
+        return serde_json::to_string(&Readable(value));
+    }
+    let mut value = to_value(value)?;
+    hinomi_words::translate_json(&mut value, language);
+    serde_json::to_string(&value)
 }
 
 /// A serializer, or a part of one, behind which times become texts.

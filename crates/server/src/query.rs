@@ -3,9 +3,10 @@
 use axum::extract::Query;
 use axum::extract::rejection::QueryRejection;
 use hinomi_config::{Problems, Value, decode, parse};
-use hinomi_model::Nanos;
+use hinomi_model::{Fact, Nanos};
 use hinomi_pipeline::TimelineQuery;
 use serde::Deserialize;
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::Error;
@@ -39,6 +40,8 @@ pub(crate) struct Past {
     to: Option<String>,
     resource: Option<String>,
     limit: Option<usize>,
+    attributes: Option<String>,
+    after: Option<u64>,
 }
 
 /// What a request asks, or what is wrong with its parameters.
@@ -63,8 +66,21 @@ impl Past {
             return Err(Error::Parameter(format!("the begin {from} lies after the end {to}; swap them")));
         }
         let resource = self.resource.filter(|name| !name.is_empty());
-        Ok(TimelineQuery { from, to, resource, limit: self.limit.unwrap_or(LIMIT_DEFAULT) })
+        let attributes = self.attributes.as_deref().map(attributes).transpose()?.flatten();
+        let limit = self.limit.unwrap_or(LIMIT_DEFAULT);
+        Ok(TimelineQuery { from, to, resource, limit, attributes, after: self.after })
     }
+}
+
+/// Names of attributes, separated by commas; none: all.
+fn attributes(list: &str) -> Result<Option<BTreeSet<String>>, Error> {
+    let names: BTreeSet<String> =
+        list.split(',').map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()).collect();
+    if let Some(unknown) = names.iter().find(|name| !Fact::ATTRIBUTES.contains(&name.as_str())) {
+        let (shown, known) = (unknown.chars().take(60).collect::<String>(), Fact::ATTRIBUTES.join(", "));
+        return Err(Error::Parameter(format!("attributes: \"{shown}\" is none; known are: {known}")));
+    }
+    Ok((!names.is_empty()).then_some(names))
 }
 
 /// The same durations as in the configuration.
@@ -110,6 +126,15 @@ mod tests {
         assert_eq!(asked(Some("2h"), None, None), Ok((8 * HOUR, 10 * HOUR)));
         let (from, to) = (Some("1970-01-01T01:00:00Z"), Some("1970-01-01T12:00:00 09:00"));
         assert_eq!(asked(None, from, to), Ok((HOUR, 3 * HOUR)));
+    }
+
+    #[test]
+    fn attributes_are_a_list_of_known_names() {
+        let names = |list: &str| attributes(list).map_err(|error| error.to_string());
+        let set = |names: &[&str]| Some(names.iter().map(|name| (*name).to_owned()).collect());
+        assert_eq!(names(""), Ok(None));
+        assert_eq!(names("spec, intent,,spec"), Ok(set(&["intent", "spec"])));
+        insta::assert_snapshot!(names("spec,colour").map_or_else(|error| error, |set| format!("{set:?}")));
     }
 
     #[test]

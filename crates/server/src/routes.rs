@@ -5,16 +5,17 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
-use axum::http::{HeaderValue, StatusCode, Uri, header};
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{MethodRouter, get};
+use axum::routing::{MethodRouter, get, post};
+use hinomi_base::task::Shutdown;
 use hinomi_pipeline::Handle;
 use serde::Serialize;
 use serde_json::json;
 
 use crate::Error;
 use crate::guard::{Guard, guard};
-use crate::json::Readable;
+use crate::language::speak;
 use crate::query::{All, Name, Past, asked};
 use crate::service::Ready;
 
@@ -26,6 +27,8 @@ pub const OPENAPI: &str = include_str!("../../../docs/openapi.yaml");
 pub(crate) struct Context {
     pub(crate) handle: Handle,
     pub(crate) ready: Ready,
+    /// Ends what would not end by itself.
+    pub(crate) shutdown: Option<Shutdown>,
 }
 
 type Answer = Result<Response, Error>;
@@ -36,16 +39,21 @@ fn table() -> Vec<(&'static str, MethodRouter<Context>)> {
     vec![
         ("/-/healthy", get(healthy)),
         ("/-/ready", get(ready)),
+        ("/api/hinomi/v1/session", crate::access::session()),
         ("/api/hinomi/v1/status", get(status)),
+        ("/api/hinomi/v1/overview", get(overview)),
         ("/api/hinomi/v1/findings", get(findings)),
         ("/api/hinomi/v1/findings/{id}", get(finding)),
         ("/api/hinomi/v1/incidents", get(incidents)),
         ("/api/hinomi/v1/incidents/{key}", get(incident)),
         ("/api/hinomi/v1/timeline", get(timeline)),
         ("/api/hinomi/v1/workloads", get(workloads)),
+        ("/api/hinomi/v1/workload", get(workload)),
+        ("/api/hinomi/v1/stream", get(crate::stream::stream)),
         ("/api/hinomi/v1/why", get(why)),
         ("/api/hinomi/v1/inspections", get(inspections)),
         ("/api/hinomi/v1/receivers", get(receivers)),
+        ("/api/hinomi/v1/receivers/{name}/test", post(crate::receivers::test)),
         ("/api/hinomi/v1/openapi.yaml", get(openapi)),
     ]
 }
@@ -60,13 +68,15 @@ pub fn paths() -> Vec<&'static str> {
 pub(crate) fn router(context: Context, guarding: Arc<Guard>) -> Router {
     let router = table().into_iter().fold(Router::new(), |router, (path, method)| router.route(path, method));
     router
-        .fallback(|uri: Uri| async move { Error::NoSuchPath(uri.path().chars().take(200).collect()) })
+        .fallback(crate::assets::page)
         .with_state(context)
         .layer(axum::middleware::from_fn_with_state(guarding, guard))
+        // Outside of the guard: it refuses in the reader's language too.
+        .layer(axum::middleware::from_fn(speak))
 }
 
 fn encoded<T: Serialize>(value: T) -> Answer {
-    let bytes = serde_json::to_vec(&Readable(value)).map_err(|error| Error::Died(error.to_string()))?;
+    let bytes = crate::json::bytes(&value).map_err(|error| Error::Died(error.to_string()))?;
     Ok(([(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))], bytes).into_response())
 }
 
@@ -84,6 +94,10 @@ async fn ready(State(context): State<Context>) -> Answer {
 
 async fn status(State(context): State<Context>) -> Answer {
     encoded(context.handle.status())
+}
+
+async fn overview(State(context): State<Context>) -> Answer {
+    encoded(context.handle.overview())
 }
 
 async fn findings(State(context): State<Context>, query: Queried<All>) -> Answer {
@@ -123,6 +137,10 @@ async fn workloads(State(context): State<Context>) -> Answer {
         workloads: T,
     }
     encoded(Workloads { workloads: context.handle.workloads() })
+}
+
+async fn workload(State(context): State<Context>, query: Queried<Name>) -> Answer {
+    encoded(context.handle.workload(&asked(query)?.name)?)
 }
 
 async fn why(State(context): State<Context>, query: Queried<Name>) -> Answer {

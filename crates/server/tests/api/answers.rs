@@ -1,11 +1,12 @@
 //! What answers look like, and who gets none.
 
+use hinomi_pipeline::settings::Settings;
 use serde_json::Value;
 
 use crate::running::{ask, get, start};
 
 /// Times and ids differ from run to run; that times are readable is the point.
-fn steady(value: &mut Value) {
+pub(crate) fn steady(value: &mut Value) {
     match value {
         Value::String(text) if text.ends_with('Z') && text.len() == 24 && text.as_bytes()[10] == b'T' => {
             *text = "<time>".into();
@@ -115,7 +116,8 @@ async fn who_gets_no_answer() {
 async fn a_taken_port_is_named_with_the_remedy() {
     let running = start().await;
     let (_set, ready) = hinomi_server::ready();
-    let options = hinomi_server::Options { listen: running.address, handle: running.handle.clone(), ready };
+    let settings = Settings { listen: running.address, ..Settings::default() };
+    let options = hinomi_server::Options::new(&settings, running.handle.clone(), ready);
     let error = hinomi_server::Service::bind(options).await.expect_err("the port is taken").to_string();
     assert!(error.starts_with(&format!("cannot listen on {}", running.address)), "{error}");
     assert!(error.contains("stop it, or set `listen`"), "{error}");

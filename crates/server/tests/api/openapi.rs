@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::{running, yaml};
 
-fn document() -> Value {
+pub(crate) fn document() -> Value {
     yaml::to_json(hinomi_server::OPENAPI)
 }
 
@@ -28,7 +28,9 @@ fn every_reference_leads_somewhere_and_everything_is_referred_to() {
         let pointer = reference.strip_prefix('#').unwrap();
         assert!(document.pointer(pointer).is_some(), "{reference} leads nowhere");
     }
-    for (kind, list) in document["components"].as_object().unwrap() {
+    // What `security` names is no reference.
+    let components = document["components"].as_object().unwrap().iter();
+    for (kind, list) in components.filter(|(kind, _)| *kind != "securitySchemes") {
         for name in list.as_object().unwrap().keys() {
             assert!(used.contains(&format!("#/components/{kind}/{name}")), "{kind}/{name} is never used");
         }
@@ -70,13 +72,19 @@ fn close(value: &mut Value, inside_all_of: bool) {
 }
 
 /// Wrong places of an answer.
-fn faults(document: &Value, path: &str, status: &str, answer: &Value) -> Vec<String> {
+pub(crate) fn faults(document: &Value, path: &str, status: &str, answer: &Value) -> Vec<String> {
     let response = &document["paths"][path]["get"]["responses"][status];
     let response = match response["$ref"].as_str() {
         Some(reference) => document.pointer(reference.strip_prefix('#').unwrap()).unwrap(),
         None => response,
     };
-    let mut schema = response["content"]["application/json"]["schema"].clone();
+    let schema = &response["content"]["application/json"]["schema"];
+    faults_of(document, path, schema, answer)
+}
+
+/// Wrong places of a value that a schema describes.
+fn faults_of(document: &Value, path: &str, schema: &Value, answer: &Value) -> Vec<String> {
+    let mut schema = schema.clone();
     close(&mut schema, false);
     let mut components = document["components"].clone();
     // A named schema is closed where it is used, so that `allOf` can add to it.
@@ -90,12 +98,12 @@ fn faults(document: &Value, path: &str, status: &str, answer: &Value) -> Vec<Str
 
 #[tokio::test(flavor = "multi_thread")]
 async fn real_answers_fit_the_document() {
-    let running = running::start().await;
+    let running = running::start_with_past().await;
     let document = document();
     let mut failures = Vec::new();
     let (finding, incident) = {
         let findings = running.handle.findings(true);
-        let first = findings.first().expect("something is wrong");
+        let first = findings.iter().find(|view| view.finding.inspection == "oom_kill").expect("it was found");
         (first.finding.id.clone(), first.incident.clone())
     };
     let questions = [
@@ -107,6 +115,19 @@ async fn real_answers_fit_the_document() {
         ("/api/hinomi/v1/timeline", "/api/hinomi/v1/timeline?since=1h".to_owned(), "changes"),
         ("/api/hinomi/v1/timeline", "/api/hinomi/v1/timeline?resource=web".to_owned(), "intervals"),
         ("/api/hinomi/v1/workloads", "/api/hinomi/v1/workloads".to_owned(), "workloads"),
+        ("/api/hinomi/v1/overview", "/api/hinomi/v1/overview".to_owned(), "now"),
+        ("/api/hinomi/v1/overview", "/api/hinomi/v1/overview".to_owned(), "changes"),
+        ("/api/hinomi/v1/findings/{id}", format!("/api/hinomi/v1/findings/{finding}"), "changes_before"),
+        ("/api/hinomi/v1/findings/{id}", format!("/api/hinomi/v1/findings/{finding}"), "deliveries"),
+        ("/api/hinomi/v1/workload", "/api/hinomi/v1/workload?name=shop/api".to_owned(), "instances"),
+        ("/api/hinomi/v1/workload", "/api/hinomi/v1/workload?name=shop/api".to_owned(), "changes"),
+        ("/api/hinomi/v1/workload", "/api/hinomi/v1/workload?name=shop/worker".to_owned(), "findings"),
+        ("/api/hinomi/v1/workload", "/api/hinomi/v1/workload?name=shop/web".to_owned(), "instances"),
+        (
+            "/api/hinomi/v1/timeline",
+            "/api/hinomi/v1/timeline?since=4h&attributes=spec".to_owned(),
+            "findings",
+        ),
         ("/api/hinomi/v1/why", "/api/hinomi/v1/why?name=worker".to_owned(), "findings"),
         ("/api/hinomi/v1/why", "/api/hinomi/v1/why?name=shop/web".to_owned(), "containers"),
         ("/api/hinomi/v1/inspections", "/api/hinomi/v1/inspections".to_owned(), "inspections"),
@@ -126,6 +147,26 @@ async fn real_answers_fit_the_document() {
     assert_eq!(refused.status, 404);
     failures.extend(faults(&document, "/api/hinomi/v1/why", "default", &refused.json()));
     assert!(failures.is_empty(), "{failures:#?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn real_events_fit_the_document() {
+    let running = running::start().await;
+    let document = document();
+    let response = &document["paths"]["/api/hinomi/v1/stream"]["get"]["responses"]["200"];
+    let described = response["content"]["text/event-stream"]["x-event-data"].as_object().unwrap();
+    let missed = format!("{}-99999", running.handle.run());
+    let mut all = crate::stream::data(running.address, &missed, &["hello", "reset", "state", "beat"]).await;
+    let begin = format!("{}-0", running.handle.run());
+    all.extend(crate::stream::data(running.address, &begin, &["changes"]).await);
+    assert_eq!(described.keys().collect::<BTreeSet<_>>(), all.keys().collect());
+    let mut failures = Vec::new();
+    for (name, data) in &all {
+        failures.extend(faults_of(&document, name, &described[name], data));
+    }
+    assert!(failures.is_empty(), "{failures:#?}");
+    let spec = &all["changes"]["changes"][2];
+    assert!(spec["attribute"] == "spec" && spec["value"]["created_at"].is_string(), "{spec}");
 }
 
 #[test]

@@ -22,6 +22,7 @@ use serde_json::{Value, json};
 pub(crate) struct Running {
     pub(crate) address: SocketAddr,
     pub(crate) handle: Handle,
+    pub(crate) intake: hinomi_pipeline::Intake,
     stop: ShutdownTrigger,
     _folder: tempfile::TempDir,
 }
@@ -42,11 +43,26 @@ routes:
 
 /// A pipeline that runs and has found something, and a server on a free port.
 pub(crate) async fn start() -> Running {
+    start_with("listen: 127.0.0.1:0\n").await
+}
+
+/// As [`start`], in the folder that a process with three hours behind it left.
+pub(crate) async fn start_with_past() -> Running {
     let folder = tempfile::tempdir().unwrap();
-    let (mut settings, _notes) = Settings::parse(CONFIG, "test", &|_| None).unwrap();
+    crate::past::leave(folder.path(), Nanos(Clock::system().now()));
+    start_in(folder, "listen: 127.0.0.1:0\n").await
+}
+
+/// As [`start`], with further keys.
+pub(crate) async fn start_with(keys: &str) -> Running {
+    start_in(tempfile::tempdir().unwrap(), keys).await
+}
+
+/// As [`start_with`], in a folder that may have a past.
+pub(crate) async fn start_in(folder: tempfile::TempDir, keys: &str) -> Running {
+    let (mut settings, _notes) = Settings::parse(&format!("{CONFIG}{keys}"), "test", &|_| None).unwrap();
     settings.data_dir = folder.path().to_path_buf();
-    settings.listen = SocketAddr::from(([127, 0, 0, 1], 0));
-    let listen = settings.listen;
+    let (server_settings, with_tls) = (settings.clone(), settings.tls.is_some());
     let (pipeline, handle, intake) = hinomi_pipeline::open(hinomi_pipeline::Options {
         settings,
         clock: Clock::system(),
@@ -56,11 +72,14 @@ pub(crate) async fn start() -> Running {
     .unwrap();
     let (set_ready, ready) = hinomi_server::ready();
     let (stop, stops) = task::shutdown();
-    let server = Service::bind(Options { listen, handle: handle.clone(), ready }).await.unwrap();
+    let options = Options::new(&server_settings, handle.clone(), ready);
+    let server = Service::bind(options).await.unwrap();
     let address = server.address();
     task::spawn("pipeline", pipeline.run(stops.clone()));
     tokio::spawn(server.run(stops));
-    assert_eq!(get(address, "/-/ready").await.status, 503, "not ready before it is said");
+    if !with_tls {
+        assert_eq!(get(address, "/-/ready").await.status, 503, "not ready before it is said");
+    }
     set_ready.send_replace(true);
     // The sender must live as long as the server.
     let keep = intake.clone();
@@ -73,17 +92,22 @@ pub(crate) async fn start() -> Running {
             facts: json!({ "events": 3 }),
         }
     });
-    Running { address, handle: handle.clone(), stop, _folder: folder }.filled_by(&intake).await
+    let own = intake.clone();
+    Running { address, handle: handle.clone(), intake: own, stop, _folder: folder }.filled_by(&intake).await
 }
 
 impl Running {
     async fn filled_by(self, intake: &hinomi_pipeline::Intake) -> Self {
         let now = self.handle.now();
-        for change in story(now) {
+        let story = story(now);
+        let count = story.len() as u64;
+        for change in story {
             intake.push(vec![change]).unwrap();
         }
         let begin = Instant::now();
-        while self.handle.findings(false).is_empty() {
+        let is_found = |view: &hinomi_pipeline::FindingView| view.finding.inspection == "oom_kill";
+        let is_taken = || self.handle.watch().borrow().changes >= count;
+        while !(is_taken() && self.handle.findings(false).iter().any(is_found)) {
             assert!(begin.elapsed() < Duration::from_secs(10), "nothing was found");
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
@@ -91,7 +115,21 @@ impl Running {
     }
 }
 
-fn resource(name: &str, uid: &str) -> Arc<ResourceId> {
+/// A change of the container `web`.
+pub(crate) fn phase(at: Nanos, phase: Phase) -> StateChange {
+    StateChange {
+        resource: resource("web", "aaaa"),
+        fact: Fact::Phase(phase),
+        old: None,
+        reason: None,
+        occurred_at: at,
+        observed_at: Nanos(0),
+        source: Source::RuntimeEvent,
+        evidence: None,
+    }
+}
+
+pub(crate) fn resource(name: &str, uid: &str) -> Arc<ResourceId> {
     Arc::new(ResourceId {
         tenant: Tenant::default(),
         cluster: "box".into(),
@@ -196,13 +234,25 @@ pub(crate) async fn get(address: SocketAddr, path: &str) -> Answer {
     ask(address, "GET", path, &[("Host", &address.to_string())]).await
 }
 
-/// Any request, by hand.
+/// Any request without a body, by hand.
 pub(crate) async fn ask(address: SocketAddr, method: &str, path: &str, headers: &[(&str, &str)]) -> Answer {
+    send(address, method, path, headers, "").await
+}
+
+/// Any request, by hand.
+pub(crate) async fn send(
+    address: SocketAddr,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: &str,
+) -> Answer {
     let mut request = format!("{method} {path} HTTP/1.1\r\nConnection: close\r\n");
     for (name, value) in headers {
         request.push_str(&format!("{name}: {value}\r\n"));
     }
     request.push_str("\r\n");
+    request.push_str(body);
     let text = tokio::task::spawn_blocking(move || {
         let mut stream = TcpStream::connect(address).unwrap();
         stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
