@@ -7,7 +7,7 @@ use std::process::{Command, ExitCode};
 use anyhow::Context as _;
 
 /// Layer of each crate: it may use crates of lower layers only, never a sibling.
-const LAYERS: [(&str, u8); 11] = [
+const LAYERS: [(&str, u8); 12] = [
     ("hinomi", 7),
     ("hinomi-server", 6),
     ("hinomi-pipeline", 5),
@@ -17,6 +17,7 @@ const LAYERS: [(&str, u8); 11] = [
     ("hinomi-timeline", 2),
     ("hinomi-disk", 2),
     ("hinomi-model", 1),
+    ("hinomi-words", 1),
     ("hinomi-config", 0),
     ("hinomi-base", 0),
 ];

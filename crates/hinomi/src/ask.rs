@@ -30,7 +30,7 @@ fn answer<T: DeserializeOwned>(
 
 /// `hinomi why NAME`.
 pub(crate) fn why(global: &Global, asked: &Why) -> anyhow::Result<Code> {
-    let value = client::get(&config::server(global), "why", &[("name", Some(&asked.name))])?;
+    let value = client::get(&config::server(global)?, "why", &[("name", Some(&asked.name))])?;
     let code = |why: &view::Why| if why.deviates { exit::FINDING } else { exit::OK };
     answer(global, value, |page, why| render::why::text(page, why, asked.verbose), code)
 }
@@ -38,7 +38,7 @@ pub(crate) fn why(global: &Global, asked: &Why) -> anyhow::Result<Code> {
 /// `hinomi findings`.
 pub(crate) fn findings(global: &Global, asked: &Findings) -> anyhow::Result<Code> {
     let all = asked.all.then_some("true");
-    let value = client::get(&config::server(global), "findings", &[("all", all)])?;
+    let value = client::get(&config::server(global)?, "findings", &[("all", all)])?;
     let loud = |finding: &view::Finding| finding.level > Level::None && finding.resolved_at.is_none();
     let code = |list: &view::Findings| if list.findings.iter().any(loud) { exit::FINDING } else { exit::OK };
     answer(global, value, |page, list| render::findings::text(page, list, asked.all), code)
@@ -54,13 +54,13 @@ pub(crate) fn timeline(global: &Global, asked: &Timeline) -> anyhow::Result<Code
         ("resource", asked.resource.as_deref()),
         ("limit", Some(limit.as_str())),
     ];
-    let value = client::get(&config::server(global), "timeline", &parameters)?;
+    let value = client::get(&config::server(global)?, "timeline", &parameters)?;
     answer(global, value, render::timeline::text, |_| exit::OK)
 }
 
 /// `hinomi status`.
 pub(crate) fn status(global: &Global, asked: &Status) -> anyhow::Result<Code> {
-    let value = client::get(&config::server(global), "status", &[])?;
+    let value = client::get(&config::server(global)?, "status", &[])?;
     answer(global, value, |page, status| render::status::text(page, status, asked.verbose), |_| exit::OK)
 }
 

@@ -13,6 +13,7 @@ Examples:
   hinomi findings              what is wrong now
   hinomi why shop/web          why a container or workload is as it is
   hinomi timeline --since 2h   what happened
+  hinomi receivers test --all  whether messages arrive
 
 Exit codes:
   0  all is well
@@ -21,6 +22,7 @@ Exit codes:
 
 Environment:
   HINOMI_SERVER    address that commands ask, as --server
+  HINOMI_TOKEN     token, as the one in the file of --token-file
   HINOMI_CONFIG    configuration file, as --config
   HINOMI_DATA_DIR  data folder, as --data-dir
   HINOMI_LOG       log filter, like info or hinomi_agent=debug (RUST_LOG works too)
@@ -50,6 +52,12 @@ pub(crate) struct Global {
         hide_env = true
     )]
     pub(crate) server: Option<String>,
+    /// File with the token that `up` and `server` ask for, and that commands send
+    #[arg(long, global = true, display_order = 102, value_name = "FILE")]
+    pub(crate) token_file: Option<PathBuf>,
+    /// Root certificates to trust instead of the system's, PEM, for https:// servers
+    #[arg(long, global = true, display_order = 103, value_name = "FILE")]
+    pub(crate) ca_file: Option<PathBuf>,
     /// How to print answers: text or json
     #[arg(
         long,
@@ -81,6 +89,7 @@ Examples:
   hinomi up
   hinomi up --config ./hinomi.yaml --data-dir ./data
   hinomi up --listen 127.0.0.1:9000 --log-format json
+  hinomi up --listen 0.0.0.0:8119 --token-file ./token --tls-cert ./cert.pem --tls-key ./key.pem
 
 Without --config, /etc/hinomi/hinomi.yaml is read if it exists.
 Without the right to write the default data folder, $XDG_STATE_HOME/hinomi (or
@@ -128,6 +137,15 @@ Examples:
   hinomi status -v             all counters
   hinomi status --output json")]
     Status(Status),
+    /// Who is told, and how that goes
+    #[command(disable_help_subcommand = true)]
+    #[command(after_help = "\
+Examples:
+  hinomi receivers                  all receivers: last accepted, failing since, waiting
+  hinomi receivers test oncall      send a test message now
+  hinomi receivers test --all
+  hinomi receivers --output json")]
+    Receivers(Receivers),
     /// The configuration
     #[command(subcommand, disable_help_subcommand = true)]
     Config(Config),
@@ -147,9 +165,18 @@ pub(crate) struct Run {
     /// Where to store everything (instead of `data_dir`)
     #[arg(long, value_name = "DIR", env = "HINOMI_DATA_DIR", hide_env = true)]
     pub(crate) data_dir: Option<PathBuf>,
-    /// Where the API answers, a loopback address (instead of `listen`)
-    #[arg(long, value_name = "ADDR", value_parser = loopback)]
+    /// Where page and API answer (instead of `listen`); beyond loopback only with a token
+    #[arg(long, value_name = "ADDR", value_parser = address)]
     pub(crate) listen: Option<SocketAddr>,
+    /// Beyond loopback without a token: whoever reaches the port sees everything
+    #[arg(long)]
+    pub(crate) insecure: bool,
+    /// Certificate and those between it and a root, PEM (instead of `tls`); read anew when it changes
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    pub(crate) tls_cert: Option<PathBuf>,
+    /// Its private key, PEM
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    pub(crate) tls_key: Option<PathBuf>,
     /// How the log is written to standard error: text or json
     #[arg(long, value_enum, value_name = "FORMAT", default_value = "text", hide_possible_values = true)]
     pub(crate) log_format: LogFormat,
@@ -218,6 +245,38 @@ pub(crate) struct Status {
     pub(crate) verbose: bool,
 }
 
+/// `receivers`, and what to do with them.
+#[derive(Debug, Args)]
+pub(crate) struct Receivers {
+    #[command(subcommand)]
+    pub(crate) command: Option<ReceiversCommand>,
+}
+
+/// What to do with receivers.
+#[derive(Debug, Subcommand)]
+pub(crate) enum ReceiversCommand {
+    /// Send a message that says it is a test: once, through the code that sends all others
+    #[command(after_help = "\
+Examples:
+  hinomi receivers test oncall
+  hinomi receivers test --all
+  hinomi receivers test oncall --output json
+
+Exit code 0: accepted; 1: not accepted, with the reason; 2: there is no such receiver, or wrong usage.")]
+    Test(ReceiversTest),
+}
+
+/// Options of `receivers test`.
+#[derive(Debug, Args)]
+pub(crate) struct ReceiversTest {
+    /// Receiver, as the configuration names it
+    #[arg(required_unless_present = "all")]
+    pub(crate) name: Option<String>,
+    /// All receivers, one after the other
+    #[arg(long, conflicts_with = "name")]
+    pub(crate) all: bool,
+}
+
 /// What to do with the configuration.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Config {
@@ -245,20 +304,11 @@ Examples:
     ExplainPrivileges(ConfigFile),
 }
 
-/// As the key `listen`: there is no authentication yet.
-fn loopback(text: &str) -> Result<SocketAddr, String> {
+/// As the key `listen`.
+fn address(text: &str) -> Result<SocketAddr, String> {
     let local = text.strip_prefix("localhost:").map(|port| format!("127.0.0.1:{port}"));
-    let address: SocketAddr = local
-        .as_deref()
-        .unwrap_or(text)
-        .parse()
-        .map_err(|_| "write it like 127.0.0.1:8119 or [::1]:8119".to_owned())?;
-    if address.ip().is_loopback() {
-        return Ok(address);
-    }
-    Err("it can be reached from other machines, and this version has no authentication; use 127.0.0.1:PORT and put a \
-         TLS proxy that authenticates in front of it"
-        .to_owned())
+    let address = local.as_deref().unwrap_or(text).parse();
+    address.map_err(|_| "write it like 127.0.0.1:8119 or [::1]:8119".to_owned())
 }
 
 #[cfg(test)]
@@ -291,17 +341,17 @@ mod tests {
     }
 
     #[test]
-    fn listens_on_loopback_only() {
+    fn addresses_to_listen_on() {
         let table = [
             ("127.0.0.1:9", Some("127.0.0.1:9")),
             ("localhost:9", Some("127.0.0.1:9")),
             ("[::1]:9", Some("[::1]:9")),
-            ("0.0.0.0:9", None),
-            ("192.0.2.1:9", None),
+            ("0.0.0.0:9", Some("0.0.0.0:9")),
+            ("web-1:9", None),
             ("9", None),
         ];
         for (text, want) in table {
-            assert_eq!(loopback(text).ok().map(|address| address.to_string()).as_deref(), want, "{text}");
+            assert_eq!(address(text).ok().map(|address| address.to_string()).as_deref(), want, "{text}");
         }
     }
 }

@@ -1,11 +1,17 @@
 //! Asks a running Hinomi over its API.
 
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use hinomi_config::Secret;
 use hinomi_model::ErrorKind;
-use reqwest::{Client, Url};
+use reqwest::{Client, Method, Url};
+use rustls::RootCertStore;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -13,10 +19,25 @@ use crate::exit::Usage;
 
 /// Longer than the server takes at most.
 const TIMEOUT: Duration = Duration::from_secs(20);
+/// Certificates of one file at most.
+const ROOTS_MAX: usize = 1024;
 /// Longest answer that is read.
 const ANSWER_MAX_BYTES: usize = 64 << 20;
 /// Longest part of an answer without a message of Hinomi that is shown, characters.
 const SHOWN_MAX_CHARS: usize = 200;
+
+/// Whom to ask.
+#[derive(Debug)]
+pub(crate) struct Server {
+    /// Scheme, host and port.
+    pub(crate) url: String,
+    /// What lets us in, if it asks for it.
+    pub(crate) token: Option<Secret>,
+    /// The only roots to trust; `None`: the system's.
+    pub(crate) ca_file: Option<PathBuf>,
+    /// The address of the name in `url`, where no DNS is to be asked.
+    pub(crate) at: Option<(String, SocketAddr)>,
+}
 
 /// The server answered that it can't.
 #[derive(Debug)]
@@ -31,6 +52,7 @@ impl Error {
         match self.status {
             400 => ErrorKind::Invalid,
             404 => ErrorKind::NotFound,
+            401 => ErrorKind::Unauthorized,
             403 => ErrorKind::Forbidden,
             429 => ErrorKind::Limited,
             503 => ErrorKind::Unavailable,
@@ -62,8 +84,8 @@ struct Reason {
 /// # Errors
 ///
 /// When nobody answers there, or the answer is a refusal ([`Error`]).
-pub(crate) fn get(server: &str, path: &str, parameters: &[(&str, Option<&str>)]) -> anyhow::Result<Value> {
-    let mut url = base(server)?;
+pub(crate) fn get(server: &Server, path: &str, parameters: &[(&str, Option<&str>)]) -> anyhow::Result<Value> {
+    let mut url = base(&server.url)?;
     url.set_path(&format!("/api/hinomi/v1/{path}"));
     if parameters.iter().any(|(_, value)| value.is_some()) {
         let given = parameters.iter().filter_map(|(name, value)| Some((*name, (*value)?)));
@@ -71,7 +93,23 @@ pub(crate) fn get(server: &str, path: &str, parameters: &[(&str, Option<&str>)])
     }
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().context("start a runtime")?;
-    runtime.block_on(ask(url, server))
+    runtime.block_on(ask(Method::GET, url, server))
+}
+
+/// POSTs nothing to `/api/hinomi/v1/PATH…`, each part of the path as it is called.
+///
+/// # Errors
+///
+/// As [`get`].
+pub(crate) fn post(server: &Server, path: &[&str]) -> anyhow::Result<Value> {
+    let mut url = base(&server.url)?;
+    url.set_path("/api/hinomi/v1");
+    if let Ok(mut segments) = url.path_segments_mut() {
+        segments.extend(path);
+    }
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().context("start a runtime")?;
+    runtime.block_on(ask(Method::POST, url, server))
 }
 
 fn base(server: &str) -> anyhow::Result<Url> {
@@ -82,9 +120,14 @@ fn base(server: &str) -> anyhow::Result<Url> {
     })
 }
 
-async fn ask(url: Url, server: &str) -> anyhow::Result<Value> {
-    let client = client(&url)?;
-    let answer = client.get(url).send().await;
+async fn ask(method: Method, url: Url, server: &Server) -> anyhow::Result<Value> {
+    let client = client(&url, server)?;
+    let mut request = client.request(method, url);
+    if let Some(token) = &server.token {
+        request = request.bearer_auth(token.expose());
+    }
+    let answer = request.send().await;
+    let server = server.url.as_str();
     let mut answer = answer.map_err(|error| unreachable(server, &error))?;
     let status = answer.status();
     let mut bytes = Vec::new();
@@ -114,27 +157,49 @@ fn unreachable(server: &str, error: &reqwest::Error) -> anyhow::Error {
     while let Some(deeper) = cause.source() {
         cause = deeper;
     }
-    anyhow::anyhow!(
-        "cannot reach Hinomi at {server}: {cause}; start it with `hinomi up`, or name its address with --server"
-    )
+    let cause = cause.to_string();
+    let remedy = if cause.contains("certificate") {
+        "name the root of its certificate with --ca-file, and the name that the certificate has with --server"
+    } else {
+        "start it with `hinomi up`, or name its address with --server"
+    };
+    anyhow::anyhow!("cannot reach Hinomi at {server}: {cause}; {remedy}")
 }
 
-fn client(url: &Url) -> anyhow::Result<Client> {
+fn client(url: &Url, server: &Server) -> anyhow::Result<Client> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let tls = rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
-    let tls = if url.scheme() == "https" {
-        use rustls_platform_verifier::BuilderVerifierExt as _;
-        tls.with_platform_verifier().context("read the system's root certificates")?
-    } else {
-        tls.with_root_certificates(rustls::RootCertStore::empty())
+    let tls = match &server.ca_file {
+        _ if url.scheme() != "https" => tls.with_root_certificates(RootCertStore::empty()),
+        Some(file) => tls.with_root_certificates(roots(file)?),
+        None => {
+            use rustls_platform_verifier::BuilderVerifierExt as _;
+            tls.with_platform_verifier().context("read the system's root certificates")?
+        }
     };
-    let builder = Client::builder()
+    let mut builder = Client::builder()
         .tls_backend_preconfigured(tls.with_no_client_auth())
         .user_agent(concat!("hinomi/", env!("CARGO_PKG_VERSION")))
         .redirect(reqwest::redirect::Policy::none())
         .no_proxy()
         .timeout(TIMEOUT);
+    if let Some((name, address)) = &server.at {
+        builder = builder.resolve(name, *address);
+    }
     builder.build().context("set up the HTTP client")
+}
+
+/// The certificates of a PEM file.
+fn roots(file: &Path) -> anyhow::Result<RootCertStore> {
+    let wrong = |why: String| Usage(format!("--ca-file {}: {why}", file.display()));
+    let certificates = CertificateDer::pem_file_iter(file).map_err(|error| wrong(error.to_string()))?;
+    let mut roots = RootCertStore::empty();
+    for certificate in certificates.take(ROOTS_MAX) {
+        let certificate = certificate.map_err(|error| wrong(error.to_string()))?;
+        roots.add(certificate).map_err(|error| wrong(error.to_string()))?;
+    }
+    anyhow::ensure!(!roots.is_empty(), wrong("there is no certificate in it; it must be PEM".to_owned()));
+    Ok(roots)
 }
 
 /// A text without control characters: what a container wrote must not steer a terminal.
@@ -173,7 +238,8 @@ mod tests {
     #[test]
     fn a_wrong_address_is_wrong_usage() {
         for server in ["", "localhost:8119", "ftp://x/", "http//x"] {
-            let error = get(server, "status", &[]).expect_err(server);
+            let asked = Server { url: server.to_owned(), token: None, ca_file: None, at: None };
+            let error = get(&asked, "status", &[]).expect_err(server);
             assert!(error.downcast_ref::<Usage>().is_some(), "{server}: {error}");
         }
     }

@@ -1,14 +1,17 @@
 //! Finds, reads and judges the configuration file.
 
 use std::io::Read as _;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
-use hinomi_config::{Note, Problem, TEXT_MAX_BYTES};
-use hinomi_pipeline::settings::Settings;
+use hinomi_config::decode::SECRET_MAX_BYTES;
+use hinomi_config::{Note, Problem, Secret, TEXT_MAX_BYTES};
+use hinomi_pipeline::settings::{Given, Settings, TOKEN_VARIABLE, Tls, check_token};
 use serde_json::json;
 
-use crate::cli::{ConfigFile, Global, Output};
+use crate::cli::{ConfigFile, Global, Output, Run};
+use crate::client::Server;
 use crate::exit::{self, Usage};
 use crate::terminal::{self, Page};
 
@@ -52,12 +55,12 @@ fn read(file: &Path) -> anyhow::Result<String> {
     Ok(String::from_utf8(bytes).map_err(wrong)?)
 }
 
-fn judge(named: Option<&Path>) -> anyhow::Result<Result<Loaded, Wrong>> {
+fn judge(named: Option<&Path>, given: &Given) -> anyhow::Result<Result<Loaded, Wrong>> {
     let file = find(named);
     let text = file.as_deref().map(read).transpose()?.unwrap_or_default();
     let shown = file.as_deref().map_or_else(|| "(no file)".to_owned(), |file| file.display().to_string());
     let env = |name: &str| std::env::var(name).ok();
-    Ok(match Settings::parse(&text, &shown, &env) {
+    Ok(match Settings::parse_given(&text, &shown, &env, given) {
         Ok((settings, notes)) => Ok(Loaded { settings, file, notes }),
         Err(problems) => Err(Wrong { problems }),
     })
@@ -69,20 +72,87 @@ fn judge(named: Option<&Path>) -> anyhow::Result<Result<Loaded, Wrong>> {
 ///
 /// [`Usage`] with everything that is wrong.
 pub(crate) fn load(named: &ConfigFile) -> anyhow::Result<Loaded> {
-    judge(named.config.as_deref())?.map_err(|wrong| Usage(problems(&wrong.problems)).into())
+    load_given(named, &Given::default())
 }
 
-/// Address of the Hinomi that commands ask: the option, else the configuration's, else the default.
-pub(crate) fn server(global: &Global) -> String {
-    if let Some(server) = &global.server {
-        return server.trim_end_matches('/').to_owned();
-    }
-    // A configuration that this user can't read or that is wrong is not what a question is about.
-    let listen = match judge(std::env::var_os("HINOMI_CONFIG").as_deref().map(Path::new)) {
-        Ok(Ok(loaded)) => loaded.settings.listen,
-        Ok(Err(_)) | Err(_) => Settings::default().listen,
+/// The configuration in force, with what the command line says.
+///
+/// # Errors
+///
+/// As [`load`].
+pub(crate) fn load_given(named: &ConfigFile, given: &Given) -> anyhow::Result<Loaded> {
+    judge(named.config.as_deref(), given)?.map_err(|wrong| Usage(problems(&wrong.problems)).into())
+}
+
+/// What the command line of `up` and `server` says about the configuration.
+///
+/// # Errors
+///
+/// When the file with the token can't be read.
+pub(crate) fn given(global: &Global, run: &Run) -> anyhow::Result<Given> {
+    let absolute = |path: &PathBuf| std::path::absolute(path).unwrap_or_else(|_| path.clone());
+    let pair = run.tls_cert.as_ref().zip(run.tls_key.as_ref());
+    Ok(Given {
+        listen: run.listen,
+        token: global.token_file.as_deref().map(token_file).transpose()?,
+        insecure: run.insecure,
+        tls: pair.map(|(certificate, key)| Tls { certificate: absolute(certificate), key: absolute(key) }),
+    })
+}
+
+fn token_file(file: &Path) -> anyhow::Result<Secret> {
+    let usage = |why: String| Usage(format!("--token-file {}: {why}", file.display()));
+    let limit = u64::try_from(SECRET_MAX_BYTES).unwrap_or(u64::MAX);
+    let mut text = String::new();
+    let read = std::fs::File::open(file).and_then(|file| file.take(limit).read_to_string(&mut text));
+    read.map_err(|error| usage(format!("{error}; check that it exists and that this user may read it")))?;
+    let token = Secret::new(text.trim_end_matches(['\r', '\n']));
+    check_token(&token).map_err(|(message, remedy)| usage(format!("{message}; {remedy}")))?;
+    Ok(token)
+}
+
+/// The Hinomi that commands ask: the option, else the configuration's, else the default. The token of the configuration
+/// is for nobody but the Hinomi that was started with it.
+///
+/// # Errors
+///
+/// When the file of `--token-file` can't be read.
+pub(crate) fn server(global: &Global) -> anyhow::Result<Server> {
+    let env = |name: &str| std::env::var(name).ok();
+    let token = match global.token_file.as_deref() {
+        Some(file) => Some(token_file(file)?),
+        None => env(TOKEN_VARIABLE).filter(|token| !token.is_empty()).map(Secret::new),
     };
-    format!("http://{listen}")
+    let ca_file = global.ca_file.clone();
+    if let Some(server) = &global.server {
+        return Ok(Server { url: server.trim_end_matches('/').to_owned(), token, ca_file, at: None });
+    }
+    // A configuration that this user can't read in full or that is wrong is not what a question is about.
+    let file = find(std::env::var_os("HINOMI_CONFIG").as_deref().map(Path::new));
+    let text = file.and_then(|file| read(&file).ok()).unwrap_or_default();
+    let settings = Settings::parse_leniently(&text, &env);
+    let (url, at) = on_this_machine(&settings);
+    Ok(Server { url, token: token.or(settings.access.token), ca_file, at })
+}
+
+/// Where this machine's Hinomi answers. With TLS by a name that its certificate may have, at the address on which it
+/// listens.
+fn on_this_machine(settings: &Settings) -> (String, Option<(String, SocketAddr)>) {
+    let mut listen = settings.listen;
+    match listen.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => listen.set_ip(Ipv4Addr::LOCALHOST.into()),
+        IpAddr::V6(ip) if ip.is_unspecified() => listen.set_ip(Ipv6Addr::LOCALHOST.into()),
+        IpAddr::V4(_) | IpAddr::V6(_) => {}
+    }
+    if settings.tls.is_none() {
+        return (format!("http://{listen}"), None);
+    }
+    let public = settings.public_url.as_ref().and_then(|url| url.domain()).map(str::to_owned);
+    let is_name = |host: &&String| host.parse::<IpAddr>().is_err();
+    match public.or_else(|| settings.access.hosts.iter().find(is_name).cloned()) {
+        Some(name) => (format!("https://{name}:{}", listen.port()), Some((name, listen))),
+        None => (format!("https://{listen}"), None),
+    }
 }
 
 /// All problems, one a line, for a person.
@@ -104,7 +174,7 @@ fn problems(problems: &[Problem]) -> String {
 ///
 /// When the file can't be read; in text form also when it has problems.
 pub(crate) fn check(global: &Global, named: &ConfigFile) -> anyhow::Result<exit::Code> {
-    let judged = judge(named.config.as_deref())?;
+    let judged = judge(named.config.as_deref(), &Given::default())?;
     if global.output == Output::Json {
         let (ok, problems, notes) = match &judged {
             Ok(loaded) => (true, Vec::new(), loaded.notes.iter().map(|note| &note.0).collect()),
@@ -171,6 +241,35 @@ mod tests {
         let text = error.to_string().replace(&folder.path().display().to_string(), "FOLDER");
         insta::assert_snapshot!(text);
         Ok(())
+    }
+
+    #[test]
+    fn where_this_machine_answers() {
+        let tls = "tls: { certificate: /a.pem, key: /b.pem }\n";
+        let table = [
+            ("", "http://127.0.0.1:8119", None),
+            ("listen: 0.0.0.0:9\n", "http://127.0.0.1:9", None),
+            ("listen: \"[::]:9\"\n", "http://[::1]:9", None),
+            ("listen: 192.0.2.1:9\naccess: { token: { file: /nonexistent } }\n", "http://192.0.2.1:9", None),
+            ("public_url: https://a.example.org\n", "http://127.0.0.1:8119", None),
+            (tls, "https://127.0.0.1:8119", None),
+            (
+                "access: { hosts: [192.0.2.1, b.example.org] }\n",
+                "https://b.example.org:8119",
+                Some("b.example.org"),
+            ),
+            ("public_url: https://a.example.org\n", "https://a.example.org:8119", Some("a.example.org")),
+        ];
+        for (text, url, name) in table {
+            let text = if url.starts_with("https") && text != tls {
+                format!("{tls}{text}")
+            } else {
+                text.to_owned()
+            };
+            let settings = Settings::parse_leniently(&text, &|_| None);
+            let want = name.map(|name| (name.to_owned(), SocketAddr::from(([127, 0, 0, 1], 8119))));
+            assert_eq!(on_this_machine(&settings), (url.to_owned(), want), "{text}");
+        }
     }
 
     #[test]

@@ -17,6 +17,7 @@ mod cli;
 mod client;
 mod config;
 mod exit;
+mod receivers;
 mod render;
 mod terminal;
 mod up;
@@ -44,12 +45,13 @@ fn main() -> ExitCode {
 fn run(cli: &Cli) -> anyhow::Result<exit::Code> {
     let global = &cli.global;
     match &cli.command {
-        Command::Up(run) => up::up(run, up::Role::Up),
-        Command::Server(run) => up::up(run, up::Role::Server),
+        Command::Up(run) => up::up(global, run, up::Role::Up),
+        Command::Server(run) => up::up(global, run, up::Role::Server),
         Command::Why(why) => ask::why(global, why),
         Command::Findings(findings) => ask::findings(global, findings),
         Command::Timeline(timeline) => ask::timeline(global, timeline),
         Command::Status(status) => ask::status(global, status),
+        Command::Receivers(asked) => receivers::receivers(global, asked),
         Command::Config(Config::Check(file)) => config::check(global, file),
         Command::Config(Config::Show(file)) => config::show(global, file),
         Command::Agent(Agent::ExplainPrivileges(file)) => ask::privileges(global, file),

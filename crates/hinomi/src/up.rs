@@ -26,11 +26,11 @@ use hinomi_pipeline::settings::Settings;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinHandle;
 
-use crate::cli::{LogFormat, Run};
+use crate::cli::{Global, LogFormat, Run};
 use crate::config::{self, Loaded};
 use crate::exit::{self, Code};
 use crate::render::banner::{self, Banner};
-use crate::render::status::RIGHTS;
+use crate::render::status::{RIGHTS, TLS};
 use crate::terminal::{self, Page};
 
 pub(crate) use folder::data_dir;
@@ -64,11 +64,8 @@ pub(crate) enum Role {
 /// # Errors
 ///
 /// When the configuration is wrong, or the data folder or the address can't be had.
-pub(crate) fn up(run: &Run, role: Role) -> anyhow::Result<Code> {
-    let mut loaded = config::load(&run.config)?;
-    if let Some(listen) = run.listen {
-        loaded.settings.listen = listen;
-    }
+pub(crate) fn up(global: &Global, run: &Run, role: Role) -> anyhow::Result<Code> {
+    let mut loaded = config::load_given(&run.config, &config::given(global, run)?)?;
     let folder = data_dir(&loaded.settings, run.data_dir.as_deref())?;
     folder::make(&folder.path)?;
     loaded.settings.data_dir = folder.path;
@@ -89,6 +86,20 @@ pub(crate) fn up(run: &Run, role: Role) -> anyhow::Result<Code> {
     let ended = runtime.block_on(start.run());
     runtime.shutdown_timeout(THREADS_END);
     ended
+}
+
+/// Says who else can see what goes over the network.
+fn warn_of_listeners(settings: &Settings) {
+    if settings.listen.ip().to_canonical().is_loopback() {
+        return;
+    }
+    let listen = settings.listen;
+    if settings.access.token.is_none() {
+        tracing::warn!(%listen, "there is no token: whoever reaches this address sees everything");
+    } else if settings.tls.is_none() {
+        tracing::warn!(%listen, "there is no TLS: token and answers can be read on the way; set `tls`, or listen on loopback \
+                        behind a proxy that has it");
+    }
 }
 
 /// Probes the rights of this process.
@@ -142,9 +153,11 @@ impl Start {
             counters: counters.clone(),
         })?;
         let (set_ready, ready) = hinomi_server::ready();
-        let options = hinomi_server::Options { listen: settings.listen, handle: handle.clone(), ready };
+        let options = hinomi_server::Options::new(settings, handle.clone(), ready);
         let server = hinomi_server::Service::bind(options).await?;
-        let api = format!("http://{}", server.address());
+        let scheme = if settings.tls.is_some() { "https" } else { "http" };
+        let api = format!("{scheme}://{}", server.address());
+        warn_of_listeners(settings);
 
         let (stop_pipeline, pipeline_stops) = task::shutdown();
         let (stop_outside, outside_stops) = task::shutdown();
@@ -175,7 +188,8 @@ impl Start {
             };
             outside = parts.start(&outside_stops);
             collectors::first_contact(&handle, FIRST_CONTACT).await;
-            let says = |c: CollectorStatus| (c.name != RIGHTS).then_some((c.name, c.ok, c.detail));
+            let watches = |c: &CollectorStatus| c.name != RIGHTS && c.name != TLS;
+            let says = |c: CollectorStatus| watches(&c).then_some((c.name, c.ok, c.detail));
             shown = handle.status().collectors.into_iter().filter_map(says).collect();
         }
         self.greet(&api, &rights, &shown)?;

@@ -155,6 +155,20 @@ pub(crate) struct Receiver {
 }
 
 #[derive(Debug, Deserialize)]
+pub(crate) struct Receivers {
+    pub(crate) receivers: Vec<Receiver>,
+}
+
+/// What a test of a receiver came to.
+#[derive(Debug, Deserialize)]
+pub(crate) struct ReceiverTest {
+    pub(crate) receiver: String,
+    pub(crate) accepted: bool,
+    pub(crate) took_ms: u64,
+    pub(crate) detail: String,
+}
+
+#[derive(Debug, Deserialize)]
 pub(crate) struct Store {
     pub(crate) ok: bool,
     pub(crate) failing_since: Option<Stamp>,

@@ -13,8 +13,15 @@ type Result<T = ()> = std::result::Result<T, Box<dyn std::error::Error>>;
 
 fn hinomi() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_hinomi"));
-    for name in ["HINOMI_SERVER", "HINOMI_CONFIG", "HINOMI_DATA_DIR", "HINOMI_LOG", "RUST_LOG", "DOCKER_HOST"]
-    {
+    for name in [
+        "HINOMI_SERVER",
+        "HINOMI_TOKEN",
+        "HINOMI_CONFIG",
+        "HINOMI_DATA_DIR",
+        "HINOMI_LOG",
+        "RUST_LOG",
+        "DOCKER_HOST",
+    ] {
         command.env_remove(name);
     }
     command.env("NO_COLOR", "1").stdin(Stdio::null());

@@ -42,6 +42,7 @@ pub(crate) fn text(page: &Page, banner: &Banner<'_>) -> String {
     if let Some(note) = banner.data_dir_note {
         out.push_str(&labelled(page, "", LABEL, note));
     }
+    out.push_str(&labelled(page, "Page", LABEL, &web_page(page, banner)));
     out.push_str(&labelled(page, "API", LABEL, banner.api));
     let file = banner.file.map_or_else(
         || format!("none: there is no {}; every key has its default", crate::config::DEFAULT_FILE),
@@ -63,6 +64,22 @@ pub(crate) fn text(page: &Page, banner: &Banner<'_>) -> String {
     }
     out.push('\n');
     out
+}
+
+/// Where the web page is, and whether everybody may see it.
+fn web_page(page: &Page, banner: &Banner<'_>) -> String {
+    let settings = banner.settings;
+    let url = match &settings.public_url {
+        Some(url) => url.as_str().trim_end_matches('/').to_owned(),
+        // All addresses of this machine; this one is right here.
+        None => banner.api.replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//[::1]:"),
+    };
+    let local = settings.listen.ip().to_canonical().is_loopback();
+    match (&settings.access.token, local) {
+        (Some(_), _) => format!("{url} (asks for the token)"),
+        (None, true) => format!("{url} (asks for no token)"),
+        (None, false) => format!("{url} ({} no token: whoever reaches it sees everything)", bad(page)),
+    }
 }
 
 fn watching(page: &Page, banner: &Banner<'_>) -> String {
@@ -105,7 +122,7 @@ fn messages(page: &Page, banner: &Banner<'_>) -> String {
         } else {
             let hosts = names.iter().map(|name| {
                 let receiver = settings.receivers.iter().find(|receiver| receiver.name == *name);
-                receiver.map_or_else(String::new, |r| format!("{name} ({})", r.webhook.url.host()))
+                receiver.map_or_else(String::new, |r| format!("{name} ({})", r.way.host()))
             });
             format!("{} {level} → {}", good(page), hosts.collect::<Vec<_>>().join(", "))
         };

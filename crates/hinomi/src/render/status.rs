@@ -14,6 +14,8 @@ const GAPS: usize = 5;
 const LOSSES: [&str; 7] = ["dropped", "shed", "rejected", "overflow", "lost", "gave_up", "without_receiver"];
 /// Name under which `up` reports rights among the collectors.
 pub(crate) const RIGHTS: &str = "rights";
+/// Name under which the API tells of its certificate, among the collectors too.
+pub(crate) const TLS: &str = "tls";
 
 /// The whole answer.
 pub(crate) fn text(page: &Page, status: &Status, verbose: bool) -> String {
@@ -35,7 +37,8 @@ fn head(page: &Page, status: &Status) -> String {
     let totals = &status.totals;
     let mut out = heading(page, &format!("Hinomi {} on {}", status.version, status.cluster));
     out.push_str(&labelled(page, "up", 8, &format!("{up}, since {}", time::local(page, status.started_at))));
-    out.push_str(&labelled(page, "API", 8, &format!("http://{}", status.listen)));
+    let scheme = if status.collectors.iter().any(|one| one.name == TLS) { "https" } else { "http" };
+    out.push_str(&labelled(page, "API", 8, &format!("{scheme}://{}", status.listen)));
     let watched = format!(
         "{} containers ({} running) in {} workloads",
         totals.containers, totals.running, totals.workloads
@@ -85,23 +88,24 @@ fn receivers(page: &Page, status: &Status) -> String {
         ));
         return out;
     }
-    let width =
-        status.receivers.iter().map(|receiver| super::style::columns(&receiver.name)).max().unwrap_or(0) + 2;
-    for receiver in &status.receivers {
-        let sign = if receiver.failing_since.is_none() { good(page) } else { bad(page) };
-        out.push_str(&labelled(
-            page,
-            &format!("{sign} {}", receiver.name),
-            width,
-            &receiver_words(page, receiver),
-        ));
-    }
+    out.push_str(&receiver_lines(page, &status.receivers));
     if !status.unheard_levels.is_empty() {
         let levels: Vec<&str> = status.unheard_levels.iter().map(|level| level.as_str()).collect();
         let text = format!("nobody is told of: {}; add a route for it", levels.join(", "));
         out.push_str(&labelled(page, &bad(page), 1, &text));
     }
     out
+}
+
+/// One receiver each: whether it accepts, what it got, what waits.
+pub(crate) fn receiver_lines(page: &Page, receivers: &[Receiver]) -> String {
+    let names = receivers.iter().map(|receiver| super::style::columns(&receiver.name));
+    let width = names.max().unwrap_or(0) + 2;
+    let line = |receiver: &Receiver| {
+        let sign = if receiver.failing_since.is_none() { good(page) } else { bad(page) };
+        labelled(page, &format!("{sign} {}", receiver.name), width, &receiver_words(page, receiver))
+    };
+    receivers.iter().map(line).collect()
 }
 
 fn receiver_words(page: &Page, receiver: &Receiver) -> String {

@@ -71,6 +71,8 @@ impl Parts<'_> {
             victims.clone(),
         );
         let host = self.settings.docker.host.clone();
+        let logs = containers.clone();
+        self.handle.add_logs(move |id| logs.log_tail(id));
         self.handle.add_collector(move || docker_status(&containers.status(), &host));
         self.handle.add_collector(move || oom_status(&victims.status()));
         vec![task::spawn(OOM, oom.run(shutdown.clone())), task::spawn(DOCKER, docker.run(shutdown.clone()))]
