@@ -13,8 +13,9 @@ help: ## Show this list
 run: ## Set up, build and start `hinomi up` (ARGS="…" are passed on)
 	@scripts/run $(ARGS)
 
-build: ## Build the release binary
+build: ## Build the release binary with its web page
 	@scripts/check-tools build
+	@scripts/page build
 	@cargo build --release --locked -p hinomi
 
 test: ## Set up and run every test, end to end ones and the virtual machine included

@@ -1,0 +1,37 @@
+// Which page an address means. Pure.
+
+export type Page =
+  | { page: 'overview' }
+  | { page: 'workloads' }
+  | { page: 'workload'; name: string }
+  | { page: 'timeline' }
+  | { page: 'finding'; id: string }
+  | { page: 'status' }
+  | { page: 'login' }
+  | { page: 'nowhere'; path: string }
+
+/** The page of a path. */
+export function pageOf(path: string): Page {
+  const parts = path.split('/').filter((part) => part !== '').map(decoded)
+  const [first, ...rest] = parts
+  const alone = rest.length === 0
+  if (first === undefined) return { page: 'overview' }
+  if (first === 'w') return alone ? { page: 'workloads' } : { page: 'workload', name: rest.join('/') }
+  if (first === 'findings' && rest.length === 1 && rest[0]) return { page: 'finding', id: rest[0] }
+  if (alone && (first === 'timeline' || first === 'status' || first === 'login')) return { page: first }
+  return { page: 'nowhere', path }
+}
+
+function decoded(part: string): string {
+  try {
+    return decodeURIComponent(part)
+  } catch {
+    return part
+  }
+}
+
+/** The path of a workload's page; its name may be `project/service`. */
+export const workloadPath = (name: string): string => `/w/${name.split('/').map(encodeURIComponent).join('/')}`
+
+/** The path of a finding's page. */
+export const findingPath = (id: string): string => `/findings/${encodeURIComponent(id)}`
