@@ -421,6 +421,21 @@ fn many_short_containers_lose_nothing_and_leave_nothing() {
 }
 
 #[test]
+fn what_ended_before_the_first_look_is_no_loss() {
+    let Some(engine) = Builder::new("before").start_or_skip("docker collector: before") else { return };
+    docker(&engine, &format!("run|-d|--name|stays|--init|{IMAGE}|sleep|1000"));
+    docker(&engine, &format!("run|-d|--name|went|--init|{IMAGE}|sleep|1000"));
+    docker(&engine, "rm|-f|went");
+    let collector = Collector::on(&engine, Known::default());
+    collector.wait_fact("stays", "start", |fact| matches!(fact, Fact::Phase(Phase::Running(_))));
+    docker(&engine, &format!("run|--name|after|{IMAGE}|true"));
+    collector.wait_fact("after", "its end", is_exit);
+    let all = collector.all();
+    assert!(collector.of("went").is_empty(), "{:#?}", words(&collector.of("went")));
+    assert!(!all.iter().any(|change| matches!(change.fact, Fact::Gap(_))), "{:#?}", words(&all));
+}
+
+#[test]
 fn without_an_engine_it_says_what_to_do_and_waits_for_it() {
     let folder = tempfile::tempdir().expect("a folder");
     let host = format!("unix://{}", folder.path().join("sock").display());

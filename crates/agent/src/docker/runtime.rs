@@ -51,6 +51,8 @@ pub(crate) struct Runtime {
     cluster: Arc<ResourceId>,
     known_boot: String,
     known_pid: u32,
+    /// No earlier process left word of this engine.
+    first_ever: bool,
     contacts: u64,
     began: tokio::time::Instant,
     /// The last word was "up".
@@ -90,6 +92,7 @@ impl Runtime {
             last_event_at: None,
             blind,
             cluster,
+            first_ever: known.last_observed_at.is_none(),
             known_boot: known.boot_id,
             known_pid: known.daemon_pid,
             contacts: 0,
@@ -117,6 +120,11 @@ impl Runtime {
                 return;
             }
         }
+    }
+
+    /// Whether this engine was never looked at before, neither by this process nor by an earlier one.
+    pub(crate) fn is_first_look(&self) -> bool {
+        self.contacts == 0 && self.first_ever
     }
 
     async fn connect(&mut self) -> Contact {

@@ -70,6 +70,10 @@ impl Watchers {
         }
     }
 
+    fn knows(&self, id: &str) -> bool {
+        self.running.contains_key(id) || self.known.contains_key(id)
+    }
+
     fn tell(&mut self, id: &str, name: &str, input: Input) {
         let entry = self.running.entry(id.to_owned()).or_insert_with(|| {
             let (tx, rx) = mpsc::channel(WAITING_EVENTS + 64);
@@ -173,6 +177,8 @@ pub(crate) struct Session<'a> {
     is_hung: bool,
     /// Lists that failed in a row.
     list_failures: u32,
+    /// At the first look ever: what ended before then is nobody's loss.
+    before_us: Option<Nanos>,
 }
 
 impl<'a> Session<'a> {
@@ -180,7 +186,9 @@ impl<'a> Session<'a> {
     pub(crate) async fn run(runtime: &'a mut Runtime, contact: &Contact) -> bool {
         let (tx, mut rx) = mpsc::channel(WAITING_EVENTS + 64);
         let context = Arc::clone(&runtime.context);
-        let path = event_path(&context, runtime.last_event_at).await;
+        let engine_now = engine_now(&context).await;
+        let path = event_path(runtime.last_event_at.unwrap_or(engine_now.minus(OVERLAP)));
+        let before_us = runtime.is_first_look().then_some(engine_now);
         let answer = match context.client().open(&path, context.options.call_timeout).await {
             Ok(answer) => answer,
             Err(error) => {
@@ -202,6 +210,7 @@ impl<'a> Session<'a> {
             last_answer,
             is_hung: false,
             list_failures: 0,
+            before_us,
         };
         session.start_list();
         let mut lists = every(context.options.reconcile_every);
@@ -253,6 +262,12 @@ impl<'a> Session<'a> {
                     return;
                 }
                 self.runtime.last_event_at = Some(event.at);
+                if self.before_us.is_some_and(|us| event.at < us)
+                    && !self.runtime.watchers.knows(&event.subject)
+                {
+                    // If its container still exists, the list tells of it.
+                    return;
+                }
                 if event.what == What::Pull {
                     self.context().note_pull(&event.subject, event.at);
                 } else {
@@ -398,14 +413,14 @@ async fn close_round(
     context.outlet.put(&cluster, gaps.collect());
 }
 
-async fn event_path(context: &Context, last: Option<Nanos>) -> String {
-    let since = match last {
-        Some(last) => last,
-        None => {
-            let now = context.client().remote_time().await.unwrap_or(Nanos(context.clock.wall()));
-            now.minus(OVERLAP)
-        }
-    };
+/// The engine's clock; to the second where it is another machine's.
+async fn engine_now(context: &Context) -> Nanos {
+    let wall = Nanos(context.clock.wall());
+    let client = context.client();
+    if client.is_local() { wall } else { client.remote_time().await.unwrap_or(wall) }
+}
+
+fn event_path(since: Nanos) -> String {
     let (secs, nanos) = (since.0.div_euclid(1_000_000_000), since.0.rem_euclid(1_000_000_000));
     format!("/events?since={secs}.{nanos:09}&filters={}", encode(FILTERS))
 }
