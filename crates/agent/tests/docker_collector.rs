@@ -13,7 +13,7 @@ use hinomi_base::counters::Counters;
 use hinomi_base::task::{ShutdownTrigger, shutdown};
 use hinomi_model::{
     Exit, Fact, GapReason, HealthStatus, IntentAction, Known, KnownContainer, Nanos, Outcome, Phase,
-    Rejected, Sink, Source, Stage, StateChange,
+    Rejected, RestartPolicy, Sink, Source, Stage, StateChange,
 };
 use hinomi_testkit::docker::{Builder, IMAGE, PrivateDocker};
 
@@ -433,6 +433,31 @@ fn what_ended_before_the_first_look_is_no_loss() {
     let all = collector.all();
     assert!(collector.of("went").is_empty(), "{:#?}", words(&collector.of("went")));
     assert!(!all.iter().any(|change| matches!(change.fact, Fact::Gap(_))), "{:#?}", words(&all));
+}
+
+#[test]
+fn loops_met_in_their_middle_are_known_whole() {
+    let Some(engine) = Builder::new("loops").start_or_skip("docker collector: loops") else { return };
+    let names: Vec<String> = (0..6).map(|n| format!("loop{n}")).collect();
+    for name in &names {
+        docker(&engine, &format!("run|-d|--name|{name}|--restart|always|{IMAGE}|sh|-c|exit 3"));
+    }
+    let collector = Collector::start(engine.host(), Known::default(), |options| {
+        options.reconcile_every = Duration::from_secs(2);
+    });
+    let policy = |name: &str| {
+        let specs = collector.of(name).into_iter().rev();
+        specs.into_iter().find_map(|change| match change.fact {
+            Fact::Spec(spec) => Some(spec.restart),
+            _ => None,
+        })
+    };
+    let began = Instant::now();
+    while names.iter().any(|name| policy(name) != Some(RestartPolicy::Always)) {
+        let told: Vec<_> = names.iter().map(|name| (name, policy(name))).collect();
+        assert!(began.elapsed() < Duration::from_secs(20), "{told:?}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
 }
 
 #[test]

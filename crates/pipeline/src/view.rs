@@ -626,13 +626,18 @@ fn levels(judge: &Judge) -> BTreeMap<String, Level> {
     judge.incidents().open().map(|incident| (incident.subject.clone(), current(incident))).collect()
 }
 
+/// Whether a workload has a container that is not gone.
+fn has_living(workload: &hinomi_timeline::Workload, timeline: &hinomi_timeline::Timeline) -> bool {
+    workload.tracks(&timeline.tracks).any(|track| track.state != State::Gone)
+}
+
 fn totals(judge: &Judge) -> Totals {
     let timeline = judge.timeline();
     let alive = || timeline.tracks.values().filter(|track| track.state != State::Gone);
     let mut totals = Totals {
         containers: alive().count(),
         running: alive().filter(|track| track.state == State::Running).count(),
-        workloads: timeline.workloads.len(),
+        workloads: timeline.workloads.values().filter(|workload| has_living(workload, timeline)).count(),
         ..Totals::default()
     };
     for level in levels(judge).values() {

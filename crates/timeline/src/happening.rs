@@ -14,7 +14,7 @@ use hinomi_model::{
 use serde::{Deserialize, Serialize};
 
 use crate::revision::{Face, Revision};
-use crate::track::push_bounded;
+use crate::track::{ONE_WISH, push_bounded};
 use crate::words::{change_words, signal_name};
 use crate::{DeviationKind, State, Timeline, Track, WorkloadKey};
 
@@ -22,8 +22,9 @@ use crate::{DeviationKind, State, Timeline, Track, WorkloadKey};
 pub const HAPPENINGS_MAX: usize = 500;
 /// A removal and a creation of the same workload within this time are a replacement.
 const REPLACED: Duration = Duration::from_secs(120);
-/// What the runtime says of one wish comes within the stop timeout plus this.
-const ONE_WISH: Duration = Duration::from_secs(15);
+
+/// Creations before the first look that are worth telling.
+const HISTORY: Duration = Duration::from_secs(3600);
 
 /// What kind of change it was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -117,7 +118,12 @@ impl Happenings {
         first
     }
 
+    pub(crate) fn forget_other_clusters(&mut self, mine: &str) {
+        self.0.retain(|happening| happening.resource.cluster == mine);
+    }
+
     /// What was taken for a person's stop was the runtime's own.
+    /// `since` is when the first of its signals was sent: the stop stands at that time.
     pub(crate) fn take_back_stops(&mut self, uid: &str, since: Nanos) {
         self.take_back(since, |old| old.resource.uid == uid && is_wish(old, &[Wish::Signal, Wish::Stop]));
     }
@@ -159,10 +165,10 @@ impl Timeline {
     pub(crate) fn note_happening(&mut self, change: &StateChange, before: &Before) {
         let Some(track) = self.tracks.get(&change.resource.uid) else { return };
         let (id, at) = (Arc::clone(&track.id), change.observed_at);
-        let window = ONE_WISH.saturating_add(Duration::from_millis(track.spec.stop_timeout_ms.max(10_000)));
-        let since = at.minus(window);
+        let since = at.minus(track.wish_window());
         // What was asked of an earlier run is another story.
         let of_run = track.run_began_at.map_or(since, |began| began.max(since));
+        let of_wish = track.asked.map_or(of_run, |asked| asked.begun_at().max(of_run));
         match &change.fact {
             Fact::Spec(spec) => self.note_spec(&id, spec, change, before),
             Fact::Name(name) => self.note_name(&id, name, before, at),
@@ -179,7 +185,7 @@ impl Timeline {
                 self.wish(&id, Wish::Start, "started", at);
             }
             Fact::Intent(intent) if !intent.by_runtime => {
-                let since = if intent.action == IntentAction::Restart { since } else { of_run };
+                let since = if intent.action == IntentAction::Restart { since } else { of_wish };
                 self.note_intent(&id, intent, since, at);
             }
             _ => {}
@@ -285,7 +291,9 @@ impl Timeline {
             self.revise(id, key.clone(), spec, kind, words.clone(), when);
         }
         if before.history {
-            return;
+            // The platform's stamp is all that is known of it; long ago it is no news.
+            let young = spec.created_at.filter(|made| *made <= at && at.since(*made) <= HISTORY);
+            return young.map_or((), |made| self.happen(id, kind, words, made));
         }
         let removed =
             |old: &Happening| old.kind == HappeningKind::Removed && same_workload(&old.resource, id);

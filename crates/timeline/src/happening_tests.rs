@@ -71,6 +71,13 @@ impl Story {
         self.seen(secs, id, fact, Source::RuntimeEvent);
     }
 
+    /// The end of `docker stop` where a process does not heed the first signal.
+    fn kill(&mut self, secs: i64, id: &Arc<ResourceId>) {
+        self.asked(secs, id, IntentAction::Signal, Some(9));
+        self.exit(secs, id, 137);
+        self.asked(secs, id, IntentAction::Stop, None);
+    }
+
     fn up(&mut self, secs: i64, restarted: bool) {
         let state =
             RuntimeState { up: true, restarted, version: "Docker 1".to_owned(), ..RuntimeState::default() };
@@ -295,6 +302,16 @@ fn replicas_names_and_what_was_there_before() {
 }
 
 #[test]
+fn what_was_made_shortly_before_the_first_look_is_told_by_its_stamp() {
+    let made = |secs| Spec { created_at: Some(at(secs)), ..spec("app:1") };
+    let mut story = Story::default();
+    story.up(5000, false);
+    story.seen(4990, &container("1", "young", ""), Fact::Spec(Box::new(made(3800))), Source::Reconcile);
+    story.seen(4990, &container("2", "old", ""), Fact::Spec(Box::new(made(1000))), Source::Reconcile);
+    assert_eq!(story.lines(), ["3800 created young: created with image app:1"]);
+}
+
+#[test]
 fn what_the_runtime_does_itself_is_one_line() {
     let web = container("1", "web", "");
     let mut story = Story::default();
@@ -322,6 +339,92 @@ fn what_the_runtime_does_itself_is_one_line() {
             "200 created job: created with image job:1",
         ]
     );
+}
+
+#[test]
+fn what_the_runtime_had_to_kill_was_not_stopped_by_a_person() -> Result<(), serde_json::Error> {
+    let names = ["slow", "quick", "early", "deaf", "rough"];
+    let [slow, quick, early, deaf, rough] = names.map(|name| container(name, name, ""));
+    let mut story = Story::default();
+    story.up(0, false);
+    for id in [&slow, &quick, &early, &deaf] {
+        story.create(1, id, spec("app:1"));
+    }
+    story.create(1, &rough, Spec { stop_signal: 9, ..spec("app:1") });
+    // It heeds nobody, neither this person nor the runtime later.
+    story.asked(86, &deaf, IntentAction::Signal, Some(15));
+    // A person's own, though it ended when the runtime began to stop the others.
+    story.asked(91, &early, IntentAction::Signal, Some(15));
+    // A person's reload just before is another wish than the stop that follows.
+    for id in [&slow, &rough] {
+        story.asked(95, id, IntentAction::Signal, Some(1));
+    }
+    for id in [&slow, &deaf] {
+        story.asked(100, id, IntentAction::Signal, Some(15));
+    }
+    story.kill(100, &rough);
+    story.stop(100, &quick);
+    story.kill(101, &early);
+    story.kill(110, &slow);
+    story.kill(110, &deaf);
+    story.event(111, &runtime(), Fact::Runtime(RuntimeState::default()));
+    story.0 = serde_json::from_slice(&serde_json::to_vec(&story.0)?)?;
+    story.up(120, true);
+    assert_eq!(
+        story.lines(),
+        [
+            "1 created slow: created with image app:1",
+            "1 created quick: created with image app:1",
+            "1 created early: created with image app:1",
+            "1 created deaf: created with image app:1",
+            "1 created rough: created with image app:1",
+            "86 intent deaf: SIGTERM sent",
+            "91 intent early: stopped",
+            "95 intent slow: SIGHUP sent",
+            "95 intent rough: SIGHUP sent",
+            "111 runtime host: runtime down",
+            "120 runtime host: runtime restarted (Docker 1)",
+        ]
+    );
+    let not_back = |id: &ResourceId| {
+        let track = story.0.tracks.get(&id.uid);
+        track.and_then(|track| track.deviation.as_ref()).is_some_and(|d| d.kind == DeviationKind::NotBack)
+    };
+    let all = [&slow, &quick, &early, &deaf, &rough];
+    assert_eq!(all.map(|id| not_back(id)), [true, true, false, true, true]);
+    Ok(())
+}
+
+#[test]
+fn an_asked_stop_of_an_older_checkpoint_began_with_its_last_signal() -> Result<(), serde_json::Error> {
+    let web = container("1", "web", "");
+    let mut story = Story::default();
+    story.up(0, false);
+    story.create(1, &web, spec("app:1"));
+    story.asked(100, &web, IntentAction::Signal, Some(15));
+    story.asked(110, &web, IntentAction::Signal, Some(9));
+    let mut stored = serde_json::to_value(&story.0)?;
+    let first = |stored: &mut serde_json::Value| {
+        let asked = stored.pointer_mut("/tracks/1/asked").and_then(serde_json::Value::as_object_mut);
+        asked.and_then(|asked| asked.remove("first_at"))
+    };
+    assert_eq!(first(&mut stored), Some(serde_json::to_value(at(100))?));
+    let old: Timeline = serde_json::from_value(stored)?;
+    let asked = old.tracks.get("1").and_then(|track| track.asked);
+    assert_eq!(asked.map(|asked| asked.begun_at()), Some(at(110)));
+    Ok(())
+}
+
+#[test]
+fn another_clusters_happenings_are_forgotten_with_it() {
+    let web = container("1", "web", "");
+    let mut other = (*container("2", "app", "")).clone();
+    other.cluster = "old-name".to_owned();
+    let mut story = Story::default();
+    story.create(1, &Arc::new(other), spec("app:1"));
+    story.create(2, &web, spec("web:1"));
+    story.0.forget_other_clusters("host");
+    assert_eq!(story.lines(), ["2 created web: created with image web:1"]);
 }
 
 #[test]

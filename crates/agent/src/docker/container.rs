@@ -268,6 +268,10 @@ impl Watcher {
         if renamed {
             self.say(vec![Said::new(Fact::Name(name.to_owned()), self.now(), Source::Reconcile)]);
         }
+        if self.introduced && self.spec.is_some() {
+            // What an event alone told of it (nobody could look in time) was a part only.
+            return self.respec(now, self.now());
+        }
         self.tty = now.config.tty;
         self.spec = Some(now.spec());
         if self.introduced {

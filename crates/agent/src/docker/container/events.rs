@@ -257,7 +257,7 @@ impl Watcher {
     }
 
     /// Says what is declared anew where it changed (a port's number on the host, for one).
-    fn respec(&mut self, now: &Inspect, at: Nanos) {
+    pub(super) fn respec(&mut self, now: &Inspect, at: Nanos) {
         let spec = now.spec();
         self.tty = now.config.tty;
         if self.spec.as_ref() != Some(&spec) {
