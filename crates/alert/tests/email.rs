@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests may die as tests do")]
 
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::TcpListener;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -131,7 +132,7 @@ async fn every_way_to_a_server_and_a_login() {
             mail.header("Subject").unwrap(),
             "[Alert] web: reached its memory limit of 64 MiB; nobody restarts it"
         );
-        assert_eq!(mail.header("Message-ID").unwrap(), "<i-a93be07c15d4826f.1@example.com>");
+        assert_eq!(mail.header("Message-ID").unwrap(), "<i-a93be07c15d4826f.1.e08e3922b6868f90@example.com>");
         assert!(mail.header("Auto-Submitted").is_some());
         let status = sender.handle.status();
         assert_eq!((status.kind, status.url_host), ("email", format!("localhost:{}", server.port())));
@@ -186,7 +187,13 @@ async fn later_is_tried_again_and_no_is_given_up_and_the_next_goes_on() {
     assert_eq!(sender.outcome().await.end, End::Accepted);
     let keys: Vec<_> =
         server.wait_for_mails(2).unwrap().iter().map(|mail| mail.header("Message-ID").unwrap()).collect();
-    assert_eq!(keys, ["<i-a93be07c15d4826f.1@example.com>", "<i-a93be07c15d4826f.3@example.com>"]);
+    assert_eq!(
+        keys,
+        [
+            "<i-a93be07c15d4826f.1.e08e3922b6868f90@example.com>",
+            "<i-a93be07c15d4826f.3.e08e3922b6868f90@example.com>"
+        ]
+    );
     assert_eq!(server.refused(), 5);
 }
 
@@ -273,6 +280,48 @@ async fn silence_is_a_timeout() {
     assert_eq!(outcome.end, End::Accepted);
     let why = format!("no answer from localhost:{} within 400ms", server.port());
     assert_eq!((outcome.tries, outcome.last_error), (2, Some(why)));
+}
+
+/// A server that takes one mail and then says nothing; `true` from the channel: it was asked to end.
+fn silent_at_quit() -> (u16, mpsc::Receiver<bool>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let (sender, quits) = mpsc::channel(1);
+    spawn_thread("silent-at-quit", move || {
+        let (stream, _) = listener.accept().unwrap();
+        let mut say = stream.try_clone().unwrap();
+        say.write_all(b"220 here\r\n").unwrap();
+        let mut within_mail = false;
+        for line in BufReader::new(stream).lines().map_while(Result::ok) {
+            let answer = match (within_mail, line.split([' ', ':']).next().unwrap_or_default()) {
+                (true, ".") => "250 taken",
+                (true, _) => continue,
+                (false, "DATA") => "354 go on",
+                (false, "QUIT") => {
+                    sender.blocking_send(true).unwrap();
+                    continue;
+                }
+                (false, _) => "250 fine",
+            };
+            within_mail = answer.starts_with("354");
+            say.write_all(format!("{answer}\r\n").as_bytes()).unwrap();
+        }
+    })
+    .unwrap();
+    (port, quits)
+}
+
+#[tokio::test]
+async fn a_mail_that_was_taken_is_taken_however_slow_the_goodbye() {
+    let (port, mut quits) = silent_at_quit();
+    let mut email = email(port, Security::None, None);
+    email.timeout = Duration::from_millis(700);
+    let mut sender = Sender::start(email, Language::En);
+    sender.handle.offer(message(1)).unwrap();
+    let outcome = sender.outcome().await;
+    assert_eq!((outcome.end, outcome.tries, outcome.last_error), (End::Accepted, 1, None));
+    let asked = tokio::time::timeout(SOON, quits.recv()).await;
+    assert_eq!(asked, Ok(Some(true)), "it is polite all the same");
 }
 
 #[tokio::test]

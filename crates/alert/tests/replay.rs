@@ -1,4 +1,5 @@
-//! A3 and P3: what is folded again from the records is what was there before the crash.
+//! A3 and P3: what is folded again from the records, all of them or those behind a checkpoint, is what was there before
+//! the crash.
 #![allow(clippy::unwrap_used, clippy::cast_possible_wrap, reason = "a test")]
 
 use std::sync::Arc;
@@ -72,6 +73,7 @@ proptest! {
     #[test]
     fn replay_finds_the_same_state(
         steps in proptest::collection::vec((facts(), prop_oneof![Just(1u64), Just(20), Just(70), Just(400), Just(4000)]), 1..40),
+        checkpoint_before in 1..20usize,
     ) {
         let mut live = Judge::new(Routes::default(), String::new());
         let mut stored = Vec::new();
@@ -91,7 +93,11 @@ proptest! {
                 }
             }
         };
-        for (facts, secs) in std::iter::once((first, 1)).chain(steps) {
+        let mut checkpoint = None;
+        for (number, (facts, secs)) in std::iter::once((first, 1)).chain(steps).enumerate() {
+            if number == checkpoint_before {
+                checkpoint = Some((serde_json::to_vec(&live.snapshot()).unwrap(), stored.len()));
+            }
             for fact in facts {
                 let change = change(fact, at);
                 stored.push(Stored::Change(change.clone()));
@@ -109,32 +115,48 @@ proptest! {
                 at = sign;
             }
         }
-        let mut again = Judge::new(Routes::default(), String::new());
-        for record in stored {
-            match record {
-                Stored::Change(change) => again.replay_change(&change),
-                Stored::Incident(incident) => again.replay_incident(incident),
-                Stored::Alive(at) => again.note_alive(at),
-            }
-        }
         live.note_alive(at);
-        again.note_alive(at);
         live.begin(at);
-        again.begin(at);
-        let face = |judge: &Judge| {
-            let track = &judge.timeline().tracks["web-id"];
-            let deviation = track.deviation.as_ref().map(|d| (d.started_at, d.bad_since, d.tries, d.ends));
-            (deviation, track.restarts, track.ledger.len(), track.state)
-        };
-        prop_assert_eq!(face(&live), face(&again));
-        let open = |judge: &Judge| judge.incidents().open().map(|i| (i.key.clone(), i.level)).collect::<Vec<_>>();
-        prop_assert_eq!(open(&live), open(&again));
-        for plane in Plane::ALL {
-            prop_assert_eq!(live.heat().day(plane, at), again.heat().day(plane, at), "{:?}", plane);
+        same(&live, &replayed(None, &stored, at), at)?;
+        if let Some((bytes, behind)) = checkpoint {
+            same(&live, &replayed(Some(&bytes), &stored[behind..], at), at)?;
         }
-        let ended = |judge: &Judge| judge.endings().of_day(at).cloned().collect::<Vec<_>>();
-        prop_assert_eq!(ended(&live), ended(&again));
-        let happened = |judge: &Judge| judge.timeline().happenings.iter().cloned().collect::<Vec<_>>();
-        prop_assert_eq!(happened(&live), happened(&again));
     }
+}
+
+/// As Hinomi begins: from a checkpoint, if there is one, and the records behind it.
+fn replayed(checkpoint: Option<&[u8]>, records: &[Stored], now: Nanos) -> Judge {
+    let mut judge = Judge::new(Routes::default(), String::new());
+    if let Some(bytes) = checkpoint {
+        judge.restore(serde_json::from_slice(bytes).unwrap());
+    }
+    for record in records {
+        match record {
+            Stored::Change(change) => judge.replay_change(change),
+            Stored::Incident(incident) => judge.replay_incident(incident.clone()),
+            Stored::Alive(at) => judge.note_alive(*at),
+        }
+    }
+    judge.note_alive(now);
+    judge.begin(now);
+    judge
+}
+
+fn same(live: &Judge, again: &Judge, now: Nanos) -> Result<(), TestCaseError> {
+    let face = |judge: &Judge| {
+        let track = &judge.timeline().tracks["web-id"];
+        let deviation = track.deviation.as_ref().map(|d| (d.started_at, d.bad_since, d.tries, d.ends));
+        (deviation, track.restarts, track.ledger.len(), track.state)
+    };
+    prop_assert_eq!(face(live), face(again));
+    let open = |judge: &Judge| judge.incidents().open().map(|i| (i.key.clone(), i.level)).collect::<Vec<_>>();
+    prop_assert_eq!(open(live), open(again));
+    for plane in Plane::ALL {
+        prop_assert_eq!(live.heat().day(plane, now), again.heat().day(plane, now), "{:?}", plane);
+    }
+    let ended = |judge: &Judge| judge.endings().of_day(now).cloned().collect::<Vec<_>>();
+    prop_assert_eq!(ended(live), ended(again));
+    let happened = |judge: &Judge| judge.timeline().happenings.iter().cloned().collect::<Vec<_>>();
+    prop_assert_eq!(happened(live), happened(again));
+    Ok(())
 }

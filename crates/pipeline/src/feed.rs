@@ -2,13 +2,15 @@
 //!
 //! One bounded ring for all: every change taken in gets the next number of this process. A reader keeps its own
 //! position and asks for what lies behind it, so a slow one costs nothing and holds up nobody; one that is too slow
-//! learns that it missed something.
+//! learns that it missed something. The number goes out with the change: while the disk does not take changes their
+//! numbers in the journal are all 0, and only this one tells them apart.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use hinomi_base::budget::{Budget, Share};
 use hinomi_model::{Fact, Nanos, StateChange};
+use serde::Serialize;
 use tokio::sync::watch;
 
 use crate::view::{ChangeView, change_view};
@@ -31,9 +33,19 @@ pub struct Mark {
     pub state: u64,
 }
 
+/// A change as readers that follow along get it.
+#[derive(Clone, Debug, Serialize)]
+pub struct StreamedChange {
+    /// Number in this run of Hinomi, the first one is 1. Each change has its own, stored or not.
+    pub n: u64,
+    /// The change.
+    #[serde(flatten)]
+    pub change: ChangeView,
+}
+
 #[derive(Debug)]
 struct Entry {
-    change: Arc<ChangeView>,
+    change: Arc<StreamedChange>,
     bytes: u64,
     _share: Share,
 }
@@ -50,7 +62,7 @@ struct Ring {
 #[derive(Clone, Debug)]
 pub enum Behind {
     /// These changes, in order, and the position after them; none when nothing is new.
-    Changes(Vec<Arc<ChangeView>>, u64),
+    Changes(Vec<Arc<StreamedChange>>, u64),
     /// Something in between is gone, or the position is none of this process.
     Missed,
 }
@@ -88,7 +100,7 @@ impl Feed {
         for (index, change) in (0u64..).zip(changes) {
             let bytes = weight_bytes(&change);
             let seq = first_seq.map_or(0, |first| first.saturating_add(index));
-            ring.push(Arc::new(change_view(seq, change)), bytes, &self.budget);
+            ring.push(change_view(seq, change), bytes, &self.budget);
         }
         let last = ring.last;
         drop(ring);
@@ -131,7 +143,7 @@ impl Feed {
 
 impl Ring {
     /// Where there is no room for it, a change is only counted: readers learn that they missed it.
-    fn push(&mut self, change: Arc<ChangeView>, bytes: u64, budget: &Budget) {
+    fn push(&mut self, change: ChangeView, bytes: u64, budget: &Budget) {
         while self.entries.len() >= CHANGES_MAX || self.bytes.saturating_add(bytes) > BYTES_MAX {
             if !self.drop_oldest() {
                 break;
@@ -141,6 +153,7 @@ impl Ring {
         match budget.take(bytes) {
             Some(share) => {
                 self.bytes = self.bytes.saturating_add(bytes);
+                let change = Arc::new(StreamedChange { n: self.last, change });
                 self.entries.push_back(Entry { change, bytes, _share: share });
             }
             // What is kept must lie without a hole before the last number.
@@ -193,7 +206,7 @@ mod tests {
     fn seqs(feed: &Feed, position: u64) -> Option<(Vec<u64>, u64)> {
         match feed.behind(position) {
             Behind::Changes(changes, after) => {
-                Some((changes.iter().map(|change| change.seq).collect(), after))
+                Some((changes.iter().map(|streamed| streamed.change.seq).collect(), after))
             }
             Behind::Missed => None,
         }
@@ -215,6 +228,22 @@ mod tests {
         assert_eq!(mark, Mark { changes: 4, state: 3 });
         feed.touch();
         assert_eq!(feed.watch().borrow().state, 4);
+    }
+
+    #[test]
+    fn what_the_disk_did_not_take_has_a_number_all_the_same() -> Result<(), serde_json::Error> {
+        let feed = Feed::new(Budget::new(1 << 20), Nanos(0));
+        feed.take(vec![change("")], Some(10));
+        feed.take(vec![change(""), change("")], None);
+        let Behind::Changes(changes, 3) = feed.behind(0) else { unreachable!("nothing is missed") };
+        let numbers = serde_json::to_value(&changes)?;
+        let of = |name: &str| {
+            let list = numbers.as_array().into_iter().flatten();
+            list.map(|change| change[name].as_u64()).collect::<Option<Vec<_>>>()
+        };
+        assert_eq!((of("n"), of("seq")), (Some(vec![1, 2, 3]), Some(vec![10, 0, 0])));
+        assert_eq!(numbers[1]["attribute"], "phase", "{numbers}");
+        Ok(())
     }
 
     #[test]

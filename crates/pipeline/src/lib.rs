@@ -38,7 +38,7 @@ mod workload;
 pub use core::Service;
 pub use deliveries::{DeliveryState, DeliveryView};
 pub use error::Error;
-pub use feed::{Behind, Mark};
+pub use feed::{Behind, Mark, StreamedChange};
 pub use finding::FindingDetail;
 pub use intake::Intake;
 pub use now::{HappeningView, LoopView, NowRow};

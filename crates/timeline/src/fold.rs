@@ -114,6 +114,7 @@ impl Timeline {
         self.runtimes.retain(|cluster, _| cluster == mine);
         self.workloads.retain(|key, _| key.cluster == mine);
         self.tracks.retain(|_, track| track.id.cluster == mine);
+        self.happenings.forget_other_clusters(mine);
         self.revisions.forget_other_clusters(mine);
     }
 
@@ -153,7 +154,7 @@ impl Timeline {
     fn mark_stopped_with_runtime(&mut self, cluster: &str, down_at: Nanos) {
         let asked_for = |track: &Track| {
             let end = track.last_end().filter(|end| end.intended && track.state == State::Exited)?;
-            Some((track.asked?.at, end.at))
+            Some((track.asked?.begun_at(), end.at))
         };
         let here = || self.tracks.values().filter(|track| track.id.cluster == cluster);
         // A runtime that stops its containers stops all of them: where one still runs, a person stopped the others.
@@ -171,7 +172,7 @@ impl Timeline {
             if asked_for(track).is_some_and(|(asked, _)| last_asked.since(asked) <= SHUTDOWN_BURST) {
                 track.stopped_with_runtime = true;
                 track.wanted = true;
-                let since = track.asked.map_or(last_asked, |asked| asked.at);
+                let since = track.asked.map_or(last_asked, Asked::begun_at);
                 self.happenings.take_back_stops(&track.id.uid, since);
             }
         }
@@ -319,7 +320,7 @@ fn fold_fact(track: &mut Track, change: &StateChange, around: Around) {
                 let keep = track.asked.filter(|asked| at.since(asked.at) < Duration::from_secs(1)).is_some();
                 // `stop` follows the `die` it caused: it must not count for the next run.
                 if intent.action == IntentAction::Signal || !keep && track.state == State::Running {
-                    track.asked = Some(Asked { at, signal: intent.signal, by_runtime: intent.by_runtime });
+                    track.asked = Some(Asked::after(track, at, intent));
                 }
             }
         }
@@ -550,8 +551,8 @@ fn was_asked_for(track: &Track, exit: &Exit, at: Nanos) -> bool {
     let timeout = Duration::from_millis(track.spec.stop_timeout_ms.max(10_000)).saturating_add(INTENT_SLACK);
     // SIGHUP, SIGUSR1 and the like ask for something else; they count only if the process died of them.
     let terminates = match asked.signal {
-        None | Some(2 | 3 | 9 | 15) => true,
-        Some(signal) => exit.code == Some(128 + signal) || track.spec.stop_signal == signal,
+        None => true,
+        Some(signal) => track.is_stop_signal(signal) || exit.code == Some(128 + signal),
     };
     terminates && at.since(asked.at) <= timeout
 }

@@ -4,7 +4,9 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hinomi_model::{Health, HealthStatus, LogTail, Nanos, Oom, ResourceId, RestartPolicy, Spec};
+use hinomi_model::{
+    Health, HealthStatus, Intent, IntentAction, LogTail, Nanos, Oom, ResourceId, RestartPolicy, Spec,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::launch::Attempt;
@@ -70,8 +72,32 @@ pub struct OomSeen {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Asked {
     pub(crate) at: Nanos,
+    /// The first signal of the same wish; absent in checkpoints of older versions.
+    #[serde(default)]
+    first_at: Option<Nanos>,
     pub(crate) signal: Option<i32>,
     pub(crate) by_runtime: bool,
+}
+
+impl Asked {
+    /// A stop kills what did not heed its first signal, and then is reported itself: all that is one wish, and it began
+    /// with the first signal.
+    pub(crate) fn after(track: &Track, at: Nanos, intent: &Intent) -> Self {
+        let (signal, by_runtime) = (intent.signal, intent.by_runtime);
+        let same = |before: &Self| {
+            (signal == Some(SIGKILL) || intent.action == IntentAction::Stop)
+                && before.by_runtime == by_runtime
+                && before.signal.is_none_or(|signal| track.is_stop_signal(signal))
+                && at.since(before.begun_at()) <= track.wish_window()
+        };
+        let first = track.asked.filter(same).map(Self::begun_at);
+        Self { at, first_at: Some(first.unwrap_or(at)), signal, by_runtime }
+    }
+
+    /// When the wish was first said.
+    pub(crate) fn begun_at(self) -> Nanos {
+        self.first_at.unwrap_or(self.at)
+    }
 }
 
 /// The end of a run.
@@ -157,6 +183,9 @@ pub struct Track {
 
 /// A run is stable after this time, healthy or (without a health check) running.
 pub(crate) const STABLE: Duration = Duration::from_secs(60);
+/// What the runtime says of one wish comes within the stop timeout plus this.
+pub(crate) const ONE_WISH: Duration = Duration::from_secs(15);
+const SIGKILL: i32 = 9;
 /// A job is shorter than this.
 const ONE_SHOT_MAX: Duration = Duration::from_secs(60);
 /// State changes kept in words as evidence.
@@ -230,6 +259,16 @@ impl Track {
         };
         let phantom = self.deviation.as_ref().is_some_and(|d| d.kind == crate::DeviationKind::Phantom);
         self.state == State::Running && healthy && !phantom
+    }
+
+    /// What the runtime says of one wish comes within this time.
+    pub(crate) fn wish_window(&self) -> Duration {
+        ONE_WISH.saturating_add(Duration::from_millis(self.spec.stop_timeout_ms.max(10_000)))
+    }
+
+    /// It asks a process to end, however little that one heeds it.
+    pub(crate) fn is_stop_signal(&self, signal: i32) -> bool {
+        matches!(signal, 2 | 3 | SIGKILL | 15) || self.spec.stop_signal == signal
     }
 
     pub(crate) fn enter(&mut self, state: State, at: Nanos) {

@@ -38,9 +38,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/hinomi/v1/session": {
+        parameters: {
+            query?: {
+                /**
+                 * @description Language of the texts for people: causes, reasons, words, labels, messages of errors. Names, ids, enums, the healer
+                 *     `nobody`, commands, log lines and what a runtime says stay as they are.
+                 */
+                lang?: components["parameters"]["Lang"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Whether a login is needed, and whether this caller is logged in. */
+        get: operations["session"];
+        put?: never;
+        /**
+         * A session for a browser, in exchange for the token.
+         * @description Browsers must send `Origin`. The cookie `hinomi_session_ID`, where ID stands for this installation, is
+         *     `HttpOnly`, `SameSite=Strict`, with TLS `Secure`, and lasts 30 days; it outlives a restart of Hinomi, but no other
+         *     token. At most 256 sessions are open; one more ends the oldest. The body must come within 2 s (else 408). After
+         *     ten wrong tokens within a minute further wrong ones are answered 429; the right one is taken at any time.
+         */
+        post: operations["log_in"];
+        /** Ends the session of this caller. */
+        delete: operations["log_out"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/hinomi/v1/status": {
         parameters: {
-            query?: never;
+            query?: {
+                /**
+                 * @description Language of the texts for people: causes, reasons, words, labels, messages of errors. Names, ids, enums, the healer
+                 *     `nobody`, commands, log lines and what a runtime says stay as they are.
+                 */
+                lang?: components["parameters"]["Lang"];
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -57,7 +94,13 @@ export interface paths {
     };
     "/api/hinomi/v1/overview": {
         parameters: {
-            query?: never;
+            query?: {
+                /**
+                 * @description Language of the texts for people: causes, reasons, words, labels, messages of errors. Names, ids, enums, the healer
+                 *     `nobody`, commands, log lines and what a runtime says stay as they are.
+                 */
+                lang?: components["parameters"]["Lang"];
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -74,7 +117,13 @@ export interface paths {
     };
     "/api/hinomi/v1/findings": {
         parameters: {
-            query?: never;
+            query?: {
+                /**
+                 * @description Language of the texts for people: causes, reasons, words, labels, messages of errors. Names, ids, enums, the healer
+                 *     `nobody`, commands, log lines and what a runtime says stay as they are.
+                 */
+                lang?: components["parameters"]["Lang"];
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -91,7 +140,13 @@ export interface paths {
     };
     "/api/hinomi/v1/findings/{id}": {
         parameters: {
-            query?: never;
+            query?: {
+                /**
+                 * @description Language of the texts for people: causes, reasons, words, labels, messages of errors. Names, ids, enums, the healer
+                 *     `nobody`, commands, log lines and what a runtime says stay as they are.
+                 */
+                lang?: components["parameters"]["Lang"];
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -108,7 +163,13 @@ export interface paths {
     };
     "/api/hinomi/v1/incidents": {
         parameters: {
-            query?: never;
+            query?: {
+                /**
+                 * @description Language of the texts for people: causes, reasons, words, labels, messages of errors. Names, ids, enums, the healer
+                 *     `nobody`, commands, log lines and what a runtime says stay as they are.
+                 */
+                lang?: components["parameters"]["Lang"];
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -125,7 +186,13 @@ export interface paths {
     };
     "/api/hinomi/v1/incidents/{key}": {
         parameters: {
-            query?: never;
+            query?: {
+                /**
+                 * @description Language of the texts for people: causes, reasons, words, labels, messages of errors. Names, ids, enums, the healer
+                 *     `nobody`, commands, log lines and what a runtime says stay as they are.
+                 */
+                lang?: components["parameters"]["Lang"];
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -142,7 +209,13 @@ export interface paths {
     };
     "/api/hinomi/v1/timeline": {
         parameters: {
-            query?: never;
+            query?: {
+                /**
+                 * @description Language of the texts for people: causes, reasons, words, labels, messages of errors. Names, ids, enums, the healer
+                 *     `nobody`, commands, log lines and what a runtime says stay as they are.
+                 */
+                lang?: components["parameters"]["Lang"];
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -159,7 +232,13 @@ export interface paths {
     };
     "/api/hinomi/v1/workloads": {
         parameters: {
-            query?: never;
+            query?: {
+                /**
+                 * @description Language of the texts for people: causes, reasons, words, labels, messages of errors. Names, ids, enums, the healer
+                 *     `nobody`, commands, log lines and what a runtime says stay as they are.
+                 */
+                lang?: components["parameters"]["Lang"];
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -176,7 +255,13 @@ export interface paths {
     };
     "/api/hinomi/v1/workload": {
         parameters: {
-            query?: never;
+            query?: {
+                /**
+                 * @description Language of the texts for people: causes, reasons, words, labels, messages of errors. Names, ids, enums, the healer
+                 *     `nobody`, commands, log lines and what a runtime says stay as they are.
+                 */
+                lang?: components["parameters"]["Lang"];
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -193,7 +278,13 @@ export interface paths {
     };
     "/api/hinomi/v1/stream": {
         parameters: {
-            query?: never;
+            query?: {
+                /**
+                 * @description Language of the texts for people: causes, reasons, words, labels, messages of errors. Names, ids, enums, the healer
+                 *     `nobody`, commands, log lines and what a runtime says stay as they are.
+                 */
+                lang?: components["parameters"]["Lang"];
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -223,7 +314,13 @@ export interface paths {
     };
     "/api/hinomi/v1/why": {
         parameters: {
-            query?: never;
+            query?: {
+                /**
+                 * @description Language of the texts for people: causes, reasons, words, labels, messages of errors. Names, ids, enums, the healer
+                 *     `nobody`, commands, log lines and what a runtime says stay as they are.
+                 */
+                lang?: components["parameters"]["Lang"];
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -240,7 +337,13 @@ export interface paths {
     };
     "/api/hinomi/v1/inspections": {
         parameters: {
-            query?: never;
+            query?: {
+                /**
+                 * @description Language of the texts for people: causes, reasons, words, labels, messages of errors. Names, ids, enums, the healer
+                 *     `nobody`, commands, log lines and what a runtime says stay as they are.
+                 */
+                lang?: components["parameters"]["Lang"];
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -257,7 +360,13 @@ export interface paths {
     };
     "/api/hinomi/v1/receivers": {
         parameters: {
-            query?: never;
+            query?: {
+                /**
+                 * @description Language of the texts for people: causes, reasons, words, labels, messages of errors. Names, ids, enums, the healer
+                 *     `nobody`, commands, log lines and what a runtime says stay as they are.
+                 */
+                lang?: components["parameters"]["Lang"];
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -266,6 +375,32 @@ export interface paths {
         get: operations["receivers"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/hinomi/v1/receivers/{name}/test": {
+        parameters: {
+            query?: {
+                /**
+                 * @description Language of the texts for people: causes, reasons, words, labels, messages of errors. Names, ids, enums, the healer
+                 *     `nobody`, commands, log lines and what a runtime says stay as they are.
+                 */
+                lang?: components["parameters"]["Lang"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Sends a receiver a message that says it is a test, once.
+         * @description No body. One test of a receiver at a time; another one meanwhile is answered 429.
+         */
+        post: operations["testReceiver"];
         delete?: never;
         options?: never;
         head?: never;
@@ -293,14 +428,24 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        Session: {
+            /** @description Hinomi has a token. */
+            login_required: boolean;
+            /** @description This caller is let in: by token, by session, or because there is no token. */
+            authenticated: boolean;
+        };
+        Login: {
+            token: string;
+        };
         Error: {
             error: {
                 /**
                  * @description What the caller can do: `invalid` (400) mend the request, `not_found` (404), `limited` (429) ask less,
-                 *     `forbidden` (403), `unavailable` (503) try again; `corrupt` and `internal` (500) are not the caller's.
+                 *     `unauthorized` (401) send the token, `forbidden` (403), `unavailable` (503) try again; `corrupt` and
+                 *     `internal` (500) are not the caller's.
                  * @enum {unknown}
                  */
-                kind: "invalid" | "not_found" | "limited" | "forbidden" | "unavailable" | "corrupt" | "internal";
+                kind: "invalid" | "not_found" | "limited" | "unauthorized" | "forbidden" | "unavailable" | "corrupt" | "internal";
                 /** @description What, where, and what to do. */
                 message: string;
             };
@@ -617,7 +762,11 @@ export interface components {
             run: string;
         };
         StreamChanges: {
-            changes: components["schemas"]["Change"][];
+            changes: components["schemas"]["StreamedChange"][];
+        };
+        StreamedChange: components["schemas"]["Change"] & {
+            /** @description Number in this run of Hinomi, rising by one. While the disk does not take changes `seq` is 0 for all of them, and this tells them apart; their `seq` is in the timeline once the disk took them. */
+            n: number;
         };
         StreamState: {
             now: components["schemas"]["Time"];
@@ -672,7 +821,7 @@ export interface components {
             told_causes?: string[];
         };
         Change: {
-            /** @description Number in the journal. */
+            /** @description Number in the journal; 0 in the stream while the disk is slow or refuses. */
             seq: number;
             words: string;
             /** @enum {unknown} */
@@ -765,8 +914,8 @@ export interface components {
             waiting: number;
             name: string;
             /** @enum {unknown} */
-            kind: "webhook";
-            /** @description Host and port; never more of the URL. */
+            kind: "webhook" | "slack" | "email";
+            /** @description Host and port of its URL or mail server; never more of it. */
             url_host: string;
             /** @description Of the waiting ones, those handed to its sender. */
             queued: number;
@@ -776,6 +925,13 @@ export interface components {
             sent: number;
             retried: number;
             gave_up: number;
+        };
+        ReceiverTest: {
+            receiver: string;
+            accepted: boolean;
+            took_ms: number;
+            /** @description Its answer, or why not and what to do. */
+            detail: string;
         };
         Status: {
             version: string;
@@ -844,7 +1000,7 @@ export interface components {
                 "text/plain": string;
             };
         };
-        /** @description Why not. The status follows from the kind; 405, 413 and 414 are of kind `invalid`. */
+        /** @description Why not. The status follows from the kind; 405, 408, 413, 414 and 415 are of kind `invalid`. 401 comes with `WWW-Authenticate: Bearer`. */
         Error: {
             headers: {
                 [name: string]: unknown;
@@ -855,6 +1011,11 @@ export interface components {
         };
     };
     parameters: {
+        /**
+         * @description Language of the texts for people: causes, reasons, words, labels, messages of errors. Names, ids, enums, the healer
+         *     `nobody`, commands, log lines and what a runtime says stay as they are.
+         */
+        Lang: "en" | "ja";
         /** @description Also those of level none and those that are over. */
         All: boolean;
     };
@@ -890,9 +1051,97 @@ export interface operations {
             default: components["responses"]["Error"];
         };
     };
+    session: {
+        parameters: {
+            query?: {
+                /**
+                 * @description Language of the texts for people: causes, reasons, words, labels, messages of errors. Names, ids, enums, the healer
+                 *     `nobody`, commands, log lines and what a runtime says stay as they are.
+                 */
+                lang?: components["parameters"]["Lang"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Also without a login. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Session"];
+                };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    log_in: {
+        parameters: {
+            query?: {
+                /**
+                 * @description Language of the texts for people: causes, reasons, words, labels, messages of errors. Names, ids, enums, the healer
+                 *     `nobody`, commands, log lines and what a runtime says stay as they are.
+                 */
+                lang?: components["parameters"]["Lang"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description At most 1 KiB. */
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Login"];
+            };
+        };
+        responses: {
+            /** @description Logged in; `Set-Cookie` has the session, if one is needed. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    log_out: {
+        parameters: {
+            query?: {
+                /**
+                 * @description Language of the texts for people: causes, reasons, words, labels, messages of errors. Names, ids, enums, the healer
+                 *     `nobody`, commands, log lines and what a runtime says stay as they are.
+                 */
+                lang?: components["parameters"]["Lang"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Logged out. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            default: components["responses"]["Error"];
+        };
+    };
     status: {
         parameters: {
-            query?: never;
+            query?: {
+                /**
+                 * @description Language of the texts for people: causes, reasons, words, labels, messages of errors. Names, ids, enums, the healer
+                 *     `nobody`, commands, log lines and what a runtime says stay as they are.
+                 */
+                lang?: components["parameters"]["Lang"];
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -913,7 +1162,13 @@ export interface operations {
     };
     overview: {
         parameters: {
-            query?: never;
+            query?: {
+                /**
+                 * @description Language of the texts for people: causes, reasons, words, labels, messages of errors. Names, ids, enums, the healer
+                 *     `nobody`, commands, log lines and what a runtime says stay as they are.
+                 */
+                lang?: components["parameters"]["Lang"];
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -935,6 +1190,11 @@ export interface operations {
     findings: {
         parameters: {
             query?: {
+                /**
+                 * @description Language of the texts for people: causes, reasons, words, labels, messages of errors. Names, ids, enums, the healer
+                 *     `nobody`, commands, log lines and what a runtime says stay as they are.
+                 */
+                lang?: components["parameters"]["Lang"];
                 /** @description Also those of level none and those that are over. */
                 all?: components["parameters"]["All"];
             };
@@ -960,7 +1220,13 @@ export interface operations {
     };
     finding: {
         parameters: {
-            query?: never;
+            query?: {
+                /**
+                 * @description Language of the texts for people: causes, reasons, words, labels, messages of errors. Names, ids, enums, the healer
+                 *     `nobody`, commands, log lines and what a runtime says stay as they are.
+                 */
+                lang?: components["parameters"]["Lang"];
+            };
             header?: never;
             path: {
                 id: string;
@@ -984,6 +1250,11 @@ export interface operations {
     incidents: {
         parameters: {
             query?: {
+                /**
+                 * @description Language of the texts for people: causes, reasons, words, labels, messages of errors. Names, ids, enums, the healer
+                 *     `nobody`, commands, log lines and what a runtime says stay as they are.
+                 */
+                lang?: components["parameters"]["Lang"];
                 /** @description Also those of level none and those that are over. */
                 all?: components["parameters"]["All"];
             };
@@ -1009,7 +1280,13 @@ export interface operations {
     };
     incident: {
         parameters: {
-            query?: never;
+            query?: {
+                /**
+                 * @description Language of the texts for people: causes, reasons, words, labels, messages of errors. Names, ids, enums, the healer
+                 *     `nobody`, commands, log lines and what a runtime says stay as they are.
+                 */
+                lang?: components["parameters"]["Lang"];
+            };
             header?: never;
             path: {
                 key: string;
@@ -1033,6 +1310,11 @@ export interface operations {
     timeline: {
         parameters: {
             query?: {
+                /**
+                 * @description Language of the texts for people: causes, reasons, words, labels, messages of errors. Names, ids, enums, the healer
+                 *     `nobody`, commands, log lines and what a runtime says stay as they are.
+                 */
+                lang?: components["parameters"]["Lang"];
                 /** @description How far back, like `30m` or `2d`; not together with `from`. Without both, one hour. */
                 since?: string;
                 /** @description Begin. */
@@ -1068,7 +1350,13 @@ export interface operations {
     };
     workloads: {
         parameters: {
-            query?: never;
+            query?: {
+                /**
+                 * @description Language of the texts for people: causes, reasons, words, labels, messages of errors. Names, ids, enums, the healer
+                 *     `nobody`, commands, log lines and what a runtime says stay as they are.
+                 */
+                lang?: components["parameters"]["Lang"];
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -1092,6 +1380,11 @@ export interface operations {
     workload: {
         parameters: {
             query: {
+                /**
+                 * @description Language of the texts for people: causes, reasons, words, labels, messages of errors. Names, ids, enums, the healer
+                 *     `nobody`, commands, log lines and what a runtime says stay as they are.
+                 */
+                lang?: components["parameters"]["Lang"];
                 /** @description Its name as `workloads` gives it, like `shop/web`. */
                 name: string;
             };
@@ -1115,7 +1408,13 @@ export interface operations {
     };
     stream: {
         parameters: {
-            query?: never;
+            query?: {
+                /**
+                 * @description Language of the texts for people: causes, reasons, words, labels, messages of errors. Names, ids, enums, the healer
+                 *     `nobody`, commands, log lines and what a runtime says stay as they are.
+                 */
+                lang?: components["parameters"]["Lang"];
+            };
             header?: {
                 /** @description Id of the last event that was received. */
                 "Last-Event-ID"?: string;
@@ -1140,6 +1439,11 @@ export interface operations {
     why: {
         parameters: {
             query: {
+                /**
+                 * @description Language of the texts for people: causes, reasons, words, labels, messages of errors. Names, ids, enums, the healer
+                 *     `nobody`, commands, log lines and what a runtime says stay as they are.
+                 */
+                lang?: components["parameters"]["Lang"];
                 /** @description Name of a container or workload, project/service, or the beginning of a container's id. */
                 name: string;
             };
@@ -1163,7 +1467,13 @@ export interface operations {
     };
     inspections: {
         parameters: {
-            query?: never;
+            query?: {
+                /**
+                 * @description Language of the texts for people: causes, reasons, words, labels, messages of errors. Names, ids, enums, the healer
+                 *     `nobody`, commands, log lines and what a runtime says stay as they are.
+                 */
+                lang?: components["parameters"]["Lang"];
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -1186,7 +1496,13 @@ export interface operations {
     };
     receivers: {
         parameters: {
-            query?: never;
+            query?: {
+                /**
+                 * @description Language of the texts for people: causes, reasons, words, labels, messages of errors. Names, ids, enums, the healer
+                 *     `nobody`, commands, log lines and what a runtime says stay as they are.
+                 */
+                lang?: components["parameters"]["Lang"];
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -1202,6 +1518,35 @@ export interface operations {
                     "application/json": {
                         receivers: components["schemas"]["Receiver"][];
                     };
+                };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    testReceiver: {
+        parameters: {
+            query?: {
+                /**
+                 * @description Language of the texts for people: causes, reasons, words, labels, messages of errors. Names, ids, enums, the healer
+                 *     `nobody`, commands, log lines and what a runtime says stay as they are.
+                 */
+                lang?: components["parameters"]["Lang"];
+            };
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Whether the receiver took it. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReceiverTest"];
                 };
             };
             default: components["responses"]["Error"];

@@ -10,16 +10,19 @@ let session = $state.raw<Session | undefined>(undefined)
 
 /** A login is needed before anything is answered. */
 export const mustLogIn = (): boolean => session !== undefined && session.login_required && !session.authenticated
+/** Nobody has to log in here. */
+export const isOpen = (): boolean => session !== undefined && !session.login_required
 /** There is a login to end. */
 export const canLogOut = (): boolean => session !== undefined && session.login_required && session.authenticated
 
-/** Asks how it is; while the server does not answer, nothing is known. */
+/** Asks how it is, until that is known; called again whenever the server is heard. */
 export async function beginSession(): Promise<void> {
   onUnauthorized(() => (session = { login_required: true, authenticated: false }))
+  if (session) return
   try {
     session = await ask<Session>('/session')
   } catch {
-    // Not known: the pages say that the server does not answer.
+    // Not known yet: the pages say that the server does not answer.
   }
 }
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { BEGIN, event, many } from './fixture'
-import { aged, covers, extentOf, joined, type Extent, type Held, type Wanted } from './held'
+import { BEGIN, changeOf, event, many } from './fixture'
+import { aged, awaitsNumbers, covers, extentOf, joined, settled, streamed, unstoredWithin, type Extent, type Held, type Wanted } from './held'
 
 const NOW = BEGIN + 3_600_000
 const HOUR = 3_600_000
@@ -61,6 +61,39 @@ describe('joining', () => {
     for (let n = 0; n < 50; n += 1) events = joined(events, [event(20_000 + n, 'web-1', 'oom', {}, 30_000 + n)], BEGIN).events
     expect(events.length).toBe(10_000)
     expect(events.at(-1)?.key).toBe('20049')
+  })
+})
+
+describe('while the disk does not take changes', () => {
+  const told = (n: number, seq: number, second: number, value: unknown = {}) => streamed({ ...changeOf(seq, 'web-1', 'exit', value, second), n })
+  const seqs = (events: readonly { change: { seq: number } }[]): number[] => events.map((one) => one.change.seq)
+  const old = [event(1, 'web-1', 'phase', {}, 1)]
+
+  test('all are kept, each once', () => {
+    const fresh = [told(7, 0, 2), told(8, 0, 2), told(8, 0, 2), told(9, 5, 3)]
+    const { events } = joined(old, fresh, BEGIN)
+    expect(seqs(events)).toEqual([1, 0, 0, 5])
+    expect(new Set(events.map((one) => one.key)).size).toBe(4)
+    expect(events[3]?.key).toBe('5')
+    expect([awaitsNumbers(events), awaitsNumbers(old)]).toEqual([true, false])
+  })
+  test('an answer has them under their numbers', () => {
+    const held = joined(old, [told(7, 0, 2, { code: 1 }), told(8, 0, 2, { code: 2 }), told(9, 0, 3)], BEGIN).events
+    const answer = [...old, event(2, 'web-1', 'exit', { code: 1 }, 2), event(3, 'web-1', 'exit', { code: 2 }, 2)]
+    const { events } = joined(settled(held, answer), answer, BEGIN)
+    expect(seqs(events)).toEqual([1, 2, 3, 0])
+    expect(awaitsNumbers(events)).toBe(true)
+  })
+  test('what the journal went past was lost', () => {
+    const held = joined(old, [told(7, 0, 2), told(8, 0, 9)], BEGIN).events
+    expect(seqs(settled(held, [...old, event(4, 'web-1', 'gap', {}, 5)]))).toEqual([1, 0])
+    expect(settled(held, [])).toEqual(held)
+  })
+  test('another part of the past takes along what belongs to it', () => {
+    const held = joined(old, [told(7, 0, 2), told(8, 0, 9)], BEGIN).events
+    const part = (from: number, to: number, live: boolean) =>
+      unstoredWithin(held, { ...extentOf(fixed(BEGIN + from, BEGIN + to), NOW, false), live }).map((one) => (one.at - BEGIN) / 1000)
+    expect([part(0, 4_000, false), part(0, 4_000, true), part(3_000, 4_000, true)]).toEqual([[2], [2, 9], [9]])
   })
 })
 

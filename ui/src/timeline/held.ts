@@ -1,6 +1,7 @@
 // What the page holds of the past: which part, whether that is enough for what is looked at, and how new changes join. Pure.
 import type { Span } from '../route/range'
-import type { Bar, Event } from './event'
+import type { StreamedChange } from '../api/types'
+import { eventOf, type Bar, type Event } from './event'
 
 /** Most changes that the page holds: as many as an answer has at most. */
 export const EVENTS_MAX = 10_000
@@ -70,13 +71,39 @@ export function aged(held: Held, wanted: Wanted, now: number): Held {
   return { ...held, from: view.from - length, events: joined(held.events, [], view.from - length).events }
 }
 
+/** A change of the stream. While the disk does not take it, it has no number in the journal; the stream's own tells it apart. */
+export function streamed(change: StreamedChange): Event {
+  const event = eventOf(change)
+  return isUnstored(event) ? { ...event, key: `${change.n} of ${change.observed_at}` } : event
+}
+
+const isUnstored = (event: Event): boolean => event.change.seq === 0
+
+/** Whether some have no number in the journal yet. */
+export const awaitsNumbers = (events: readonly Event[]): boolean => events.some(isUnstored)
+
+/** What is held, without changes that came unstored and that `answer`, all that was stored after them, settles: it has them
+ *  under their numbers, or it has later ones, so that they were lost (a gap tells of it). */
+export function settled(old: readonly Event[], answer: readonly Event[]): Event[] {
+  const same = ({ change }: Event): string =>
+    JSON.stringify([change.observed_at, change.resource.uid, change.attribute, change.value])
+  const stored = new Set(answer.map(same))
+  const until = answer.reduce((latest, event) => Math.max(latest, event.at), -Infinity)
+  return old.filter((event) => !isUnstored(event) || (event.at >= until && !stored.has(same(event))))
+}
+
+/** Of `old` what an answer to `extent` can't have, for the disk did not take it yet. */
+export function unstoredWithin(old: readonly Event[], extent: Extent): Event[] {
+  return old.filter((event) => isUnstored(event) && event.at >= extent.from && (extent.live || event.at <= extent.to))
+}
+
 /** Joins new events: each once, in order, the oldest dropped beyond the limit and before `from`. */
 export function joined(old: readonly Event[], fresh: readonly Event[], from: number, max = EVENTS_MAX): { events: Event[]; dropped: boolean } {
-  const known = new Set(old.map((event) => event.change.seq))
+  const known = new Set(old.map((event) => event.key))
   const added: Event[] = []
   for (const event of fresh) {
-    if (known.has(event.change.seq)) continue
-    known.add(event.change.seq)
+    if (known.has(event.key)) continue
+    known.add(event.key)
     added.push(event)
   }
   let events = added.length === 0 ? [...old] : [...old, ...added]

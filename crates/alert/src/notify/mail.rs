@@ -8,6 +8,7 @@ use lettre::message::header::{ContentType, Header, HeaderName, HeaderValue};
 use lettre::message::{MultiPart, SinglePart};
 
 use super::page::{Page, clip};
+use crate::inspection::digest;
 use crate::settings::Email;
 
 const SUBJECT_MAX_CHARS: usize = 180;
@@ -39,12 +40,14 @@ pub(super) fn mail(email: &Email, message: &Message, language: Language) -> Resu
     let page = Page::of(message, language);
     let domain = email.from.email.domain();
     let thread = format!("<{}@{domain}>", word(&message.incident));
-    let own = format!("<{}.{}@{domain}>", word(&message.incident), message.sequence);
+    // Receivers count an incident's messages together but get different mails: an id is never that of another mail.
+    let receiver = digest(&[&message.receiver]);
+    let own = format!("<{}.{}.{receiver}@{domain}>", word(&message.incident), message.sequence);
     let mut builder = lettre::Message::builder()
         .from(email.from.clone())
         .subject(subject(&page))
         .date(at(message.queued_at))
-        .message_id(Some(own))
+        .message_id(Some(own.clone()))
         // Nothing was ever sent under the thread's own id: whichever message a receiver gets first, all hang together.
         .in_reply_to(thread.clone())
         .references(thread)
@@ -55,7 +58,7 @@ pub(super) fn mail(email: &Email, message: &Message, language: Language) -> Resu
     let part = |kind: ContentType, text: String| SinglePart::builder().header(kind).body(text);
     // The same bytes at every try.
     let body = MultiPart::alternative()
-        .boundary(format!("hinomi-{}", word(&message.idempotency_key())))
+        .boundary(format!("hinomi-{}", digest(&[&own])))
         .singlepart(part(ContentType::TEXT_PLAIN, text(&page)))
         .singlepart(part(ContentType::TEXT_HTML, html(&page, language)));
     let built = builder.multipart(body).map_err(|error| format!("cannot write the mail: {error}"))?;
@@ -70,7 +73,7 @@ fn at(nanos: Nanos) -> SystemTime {
     SystemTime::UNIX_EPOCH + nanos.since(Nanos(0)).max(Duration::from_secs(1))
 }
 
-/// As a part of a message id or a boundary: letters, digits, `-`; at most 60 of them.
+/// As a part of a message id: letters, digits, `-`; at most 60 of them.
 fn word(key: &str) -> String {
     key.chars().take(60).map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect()
 }

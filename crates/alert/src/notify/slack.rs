@@ -2,8 +2,9 @@
 //!
 //! Blocks would be nicer in Slack and are shown by nobody else.
 //!
-//! Invariants: nothing that a container or a person wrote is taken for a link, ends a code block or calls anybody; every
-//! part is within Slack's limits.
+//! Invariants: nothing that a container or a person wrote is markup, hides where a link leads, ends a code block or calls
+//! anybody; every part is within Slack's limits. Not prevented: a chat that makes a link of a bare host name or mail
+//! address (it leads where it says), and `:names:` of pictures.
 
 use hinomi_model::Message;
 use hinomi_words::Language;
@@ -20,7 +21,9 @@ const TEXT_MAX_CHARS: usize = 3_000;
 const LAUNCH_MAX_CHARS: usize = 1_500;
 const TITLE_MAX_CHARS: usize = 200;
 const FIELD_MAX_CHARS: usize = 500;
-/// Words that call everybody in some chats.
+/// A space that nobody sees.
+const TEAR: char = '\u{200b}';
+/// Words that call everybody in some chats, wherever they stand.
 const CALLS: [&str; 4] = ["channel", "here", "everyone", "all"];
 
 pub(super) fn post<'a>(slack: &'a Slack, message: &Message, language: Language) -> Post<'a> {
@@ -89,23 +92,51 @@ fn code(line: &str) -> String {
     escaped(&line.replace("```", "'''"))
 }
 
-/// Outside of one: no markup, and nobody is called.
+/// Outside of one: nobody is called, nothing is a link, and nothing is bold, struck through or code, whichever of the
+/// three chats shows it. An escape would be shown by some of them, so marks become others that look alike, and an
+/// invisible space tears apart what only means something together.
 fn plain(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some((before, after)) = rest.split_once('@') {
-        out.push_str(before);
-        out.push('@');
-        let calls = CALLS
-            .iter()
-            .any(|call| after.get(..call.len()).is_some_and(|word| word.eq_ignore_ascii_case(call)));
-        if calls {
-            out.push('\u{200b}');
+    let mut before = "";
+    for (at, c) in text.char_indices() {
+        let after = text.get(at + c.len_utf8()..).unwrap_or_default();
+        out.push(match c {
+            '*' => '∗',
+            '~' => '∼',
+            '`' => '\'',
+            // Within a word it is no mark, and names are full of it.
+            '_' if !before.ends_with(in_word) || !after.starts_with(in_word) => '＿',
+            c => c,
+        });
+        if means_more(before, c, after) {
+            out.push(TEAR);
         }
-        rest = after;
+        before = text.get(..at + c.len_utf8()).unwrap_or_default();
     }
-    out.push_str(rest);
-    escaped(&out.replace("```", "'''"))
+    escaped(&out)
+}
+
+fn in_word(c: char) -> bool {
+    c.is_ascii_alphanumeric()
+}
+
+/// Whether a chat takes `c` together with what follows for more than text.
+fn means_more(before: &str, c: char, after: &str) -> bool {
+    let begins = |word: &str| after.get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word));
+    let begins_word = !before.ends_with(in_word) && after.starts_with(|c: char| !c.is_whitespace());
+    match c {
+        // A person, a channel. Addresses and digests have a word before it.
+        '@' => begins_word || CALLS.iter().any(|call| begins(call)),
+        '#' => begins_word,
+        ']' => after.starts_with(['(', '[', ':']),
+        ':' => after.starts_with("//"),
+        '.' => ends_with_www(before),
+        _ => false,
+    }
+}
+
+fn ends_with_www(text: &str) -> bool {
+    text.len().checked_sub(3).and_then(|at| text.get(at..)).is_some_and(|end| end.eq_ignore_ascii_case("www"))
 }
 
 #[cfg(test)]

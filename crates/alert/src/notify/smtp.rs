@@ -4,6 +4,8 @@
 //!
 //! - With `starttls` or `implicit` nothing of the mail, and no password, is said before TLS stands.
 //! - One wrong address holds back nobody else: who was accepted is told, once; who is to be asked later is asked later.
+//!   Who was told is known to this process only: after a restart a mail that waited goes to all its recipients again.
+//! - What the server took is taken: nothing that follows (`QUIT`, a broken connection) makes a failure of it.
 //! - The password is in no error text, in none of the forms in which it crosses the wire.
 
 use std::sync::{Mutex, PoisonError};
@@ -11,6 +13,7 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use hinomi_base::task::spawn;
 use hinomi_config::decode::duration_text;
 use hinomi_model::Message;
 use hinomi_words::Language;
@@ -25,7 +28,7 @@ use super::attempt::{Verdict, cleaned, worth_hiding};
 use super::mail::mail;
 use crate::settings::{Email, Security};
 
-/// An accepted mail does not wait longer for a polite end.
+/// A polite end gets no longer than this; nobody waits for it.
 const GOODBYE: Duration = Duration::from_secs(1);
 const MECHANISMS: [Mechanism; 2] = [Mechanism::Plain, Mechanism::Login];
 
@@ -73,7 +76,10 @@ impl<'a> Mail<'a> {
     pub(super) async fn run(&self) -> Verdict {
         let limit = self.email.timeout;
         match tokio::time::timeout(limit, self.try_once()).await {
-            Ok(Ok(verdict)) => verdict,
+            Ok(Ok((verdict, connection))) => {
+                drop(spawn("smtp-goodbye", goodbye(connection)));
+                verdict
+            }
             Ok(Err(Fault { why, refused: true })) => Verdict::Refused { why },
             Ok(Err(Fault { why, refused: false })) => Verdict::Later { why, retry_after: None },
             Err(_) => {
@@ -84,7 +90,8 @@ impl<'a> Mail<'a> {
         }
     }
 
-    async fn try_once(&self) -> Result<Verdict, Fault> {
+    /// What the server's answers come to, and the connection, for its end.
+    async fn try_once(&self) -> Result<(Verdict, AsyncSmtpConnection), Fault> {
         let bytes = self.bytes.as_ref().map_err(|why| Fault { why: why.clone(), refused: true })?;
         let mut connection = self.connect().await?;
         let recipients = self.open().recipients.clone();
@@ -96,9 +103,7 @@ impl<'a> Mail<'a> {
             let words: Vec<&str> = answer.message().collect();
             said = cleaned(&format!("answered {} {}", answer.code(), words.join(" ")), &self.secrets);
         }
-        // How that goes changes nothing.
-        let _ended = tokio::time::timeout(GOODBYE, connection.quit()).await;
-        Ok(self.judge(answers, said))
+        Ok((self.judge(answers, said), connection))
     }
 
     async fn connect(&self) -> Result<AsyncSmtpConnection, Fault> {
@@ -227,6 +232,11 @@ impl<'a> Mail<'a> {
     fn open(&self) -> std::sync::MutexGuard<'_, Open> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// How that goes changes nothing.
+async fn goodbye(mut connection: AsyncSmtpConnection) {
+    let _ended = tokio::time::timeout(GOODBYE, connection.quit()).await;
 }
 
 /// What the system or the server said.

@@ -74,14 +74,25 @@ fn the_same_message_is_the_same_mail_and_an_incident_is_a_thread() {
     let second = Message { sequence: 3, ..samples::resolved() };
     let (one, two) = (wire(&first, Language::En), wire(&second, Language::En));
     assert_eq!(one, wire(&first, Language::En));
-    assert_eq!(header(&one, "Message-ID"), Some("<i-a93be07c15d4826f.2@example.com>"));
-    assert_eq!(header(&two, "Message-ID"), Some("<i-a93be07c15d4826f.3@example.com>"));
+    assert_eq!(header(&one, "Message-ID"), Some("<i-a93be07c15d4826f.2.e08e3922b6868f90@example.com>"));
+    assert_eq!(header(&two, "Message-ID"), Some("<i-a93be07c15d4826f.3.e08e3922b6868f90@example.com>"));
     for name in ["References", "In-Reply-To"] {
         assert_eq!(header(&one, name), Some("<i-a93be07c15d4826f@example.com>"));
         assert_eq!(header(&one, name), header(&two, name));
     }
     assert_eq!(header(&one, "Auto-Submitted"), Some("auto-generated"));
     assert_eq!(header(&one, "Date"), Some("Tue, 24 Nov 2026 03:00:01 +0000"));
+}
+
+#[test]
+fn two_receivers_get_two_mails_of_one_thread() {
+    let one = samples::firing();
+    let other = Message { receiver: "boss".to_owned(), ..samples::firing() };
+    let [one, other] = [one, other].map(|message| wire(&message, Language::En));
+    assert_ne!(header(&one, "Message-ID"), header(&other, "Message-ID"));
+    let boundary = |mail: &str| mail.lines().find(|line| line.contains("boundary=")).unwrap().to_owned();
+    assert_ne!(boundary(&one), boundary(&other));
+    assert_eq!(header(&one, "References"), header(&other, "References"));
 }
 
 #[test]

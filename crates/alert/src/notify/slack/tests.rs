@@ -68,6 +68,48 @@ fn what_is_not_understood_goes_out_all_the_same() {
 }
 
 #[test]
+fn no_link_and_no_markup_in_any_of_the_chats() {
+    for (text, want) in [
+        ("[text](http://evil.example)", "[text]\u{200b}(http:\u{200b}//evil.example)"),
+        ("![x](/y) [a][b] [b]: /z", "![x]\u{200b}(/y) [a]\u{200b}[b] [b]\u{200b}: /z"),
+        (
+            "see https://a.example and WWW.b.example",
+            "see https:\u{200b}//a.example and WWW.\u{200b}b.example",
+        ),
+        ("*bold* **bold** ~~gone~~", "∗bold∗ ∗∗bold∗∗ ∼∼gone∼∼"),
+        ("`code` ```あ", "'code' '''あ"),
+        ("_it_ __main__ my_app_1 _", "＿it＿ ＿＿main＿＿ my_app_1 ＿"),
+        ("<http://a|b>", "&lt;http:\u{200b}//a|b&gt;"),
+        ("[Alert] (x) 12:00:01 a:b/c あwww.", "[Alert] (x) 12:00:01 a:b/c あwww.\u{200b}"),
+    ] {
+        assert_eq!(plain(text), want);
+    }
+}
+
+#[test]
+fn every_part_outside_of_code_is_plain() {
+    let evil = "@alice [t](http://evil.example) *b* `c` _d_ ~e~";
+    let mut message = samples::launch();
+    for path in
+        ["/level_reason", "/cause", "/healer/name", "/healer/action", "/resource/name", "/resource/cluster"]
+    {
+        *message.body.pointer_mut(path).unwrap() = json!(evil);
+    }
+    message.body["resource"]["workload"]["name"] = json!(evil);
+    message.body["stages"][4]["cause"] = json!(evil);
+    message.receiver = evil.to_owned();
+    let mut body = of(&message, Language::En);
+    body["attachments"][0]["title_link"].take();
+    body["attachments"][0]["mrkdwn_in"].take();
+    let text = body.to_string();
+    // The one thing that is bold is ours.
+    assert_eq!(text.matches('*').count(), 2, "{text}");
+    for mark in ["@a", "](", "://", "`", "~", " _", "_ "] {
+        assert!(!text.contains(mark), "{mark}: {text}");
+    }
+}
+
+#[test]
 fn calls_are_broken_and_addresses_stay() {
     for (text, want) in [
         (
@@ -76,7 +118,9 @@ fn calls_are_broken_and_addresses_stay() {
         ),
         ("a & <b>", "a &amp; &lt;b&gt;"),
         ("@", "@"),
-        ("@火@all", "@火@\u{200b}all"),
+        ("@火@all", "@\u{200b}火@\u{200b}all"),
+        ("(@alice) @b.c", "(@\u{200b}alice) @\u{200b}b.c"),
+        ("to #ops, not PR#7 # x", "to #\u{200b}ops, not PR#7 # x"),
     ] {
         assert_eq!(plain(text), want);
     }
