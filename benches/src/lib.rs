@@ -21,10 +21,13 @@ pub mod history;
 pub mod latency;
 pub mod line;
 pub mod numbers;
+pub mod page;
 pub mod record;
 pub mod rest;
 pub mod rig;
 pub mod shortlived;
+pub mod soak;
+pub mod town;
 
 use anyhow::Result;
 
@@ -68,7 +71,7 @@ pub struct Bench {
 }
 
 /// All measurements.
-pub const ALL: [Bench; 6] = [
+pub const ALL: [Bench; 8] = [
     Bench {
         name: "latency",
         what: "from the kernel's kill for memory to the webhook's arrival, both on CLOCK_MONOTONIC; 200 containers \
@@ -101,5 +104,19 @@ pub const ALL: [Bench; 6] = [
         name: "disk",
         what: "a data folder that fills up, cannot be written or is in use: what is said, sent and stored",
         run: disk::run,
+    },
+    Bench {
+        name: "page",
+        what: "the web page in a Chromium, over loopback: a data folder of 500 workloads, 50 findings and 10,000 changes, \
+               written by the real pipeline and served by the built binary; 5 cold visits (short: 3), then what a person \
+               does, from the key or click to the next frame",
+        run: page::run,
+    },
+    Bench {
+        name: "soak",
+        what: "an open page while containers come, fail and go beside 50 that run, at least as densely as a day's 50,000 \
+               events in two hours, for two hours (short: 40 s): heap, nodes and listeners after a garbage collection, \
+               the second half against the first",
+        run: soak::run,
     },
 ];

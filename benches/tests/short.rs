@@ -46,3 +46,19 @@ fn endurance() {
 fn disk() {
     holds("disk");
 }
+
+#[test]
+fn page() {
+    if let Some(reason) = hinomi_testkit::page::unavailable() {
+        return hinomi_testkit::skip_suite("bench of the page", &reason);
+    }
+    holds("page");
+}
+
+#[test]
+fn soak() {
+    if let Some(reason) = hinomi_testkit::page::unavailable() {
+        return hinomi_testkit::skip_suite("soak of the page", &reason);
+    }
+    holds("soak");
+}

@@ -42,9 +42,14 @@ struct Up {
 impl Up {
     fn start() -> Result<Self> {
         let folder = tempfile::tempdir()?;
-        let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
         let socket = folder.path().join("docker.sock");
-        let config = format!("docker: {{ host: \"unix://{}\" }}\nhost: {{ name: box }}\n", socket.display());
+        let docker = format!("{{ host: \"unix://{}\" }}", socket.display());
+        Self::start_in(folder, &docker)
+    }
+
+    fn start_in(folder: tempfile::TempDir, docker: &str) -> Result<Self> {
+        let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+        let config = format!("docker: {docker}\nhost: {{ name: box }}\n");
         std::fs::write(folder.path().join("hinomi.yaml"), config)?;
         let address = SocketAddr::from(([127, 0, 0, 1], port));
         let child = Self::command(folder.path(), address)
@@ -130,6 +135,24 @@ fn starts_answers_and_ends_without_docker() -> Result {
     assert_eq!(code, Some(0), "{}", up.read("err"));
     assert!(took < Duration::from_secs(5), "{took:?}");
     assert!(!up.read("err").contains("ERROR"), "{}", up.read("err"));
+    Ok(())
+}
+
+#[test]
+fn with_docker_switched_off_it_goes_on() -> Result {
+    let mut up = Up::start_in(tempfile::tempdir()?, "{ enabled: false }")?;
+    // What ends the process by itself ends it at once.
+    std::thread::sleep(Duration::from_secs(2));
+    assert_eq!(up.child.try_wait()?.and_then(|ended| ended.code()), None, "{}", up.read("err"));
+    assert_eq!(up.get("/-/ready", &[])?.status, 200);
+    let status = up.get("/api/hinomi/v1/status", &[])?.json()?;
+    let collectors = status["collectors"].as_array().ok_or("no collectors")?;
+    let docker = collectors.iter().find(|collector| collector["name"] == "docker").ok_or("no docker")?;
+    assert_eq!(docker["ok"], true);
+    assert!(docker["detail"].as_str().is_some_and(|detail| detail.contains("switched off")), "{docker}");
+    let (code, took) = up.end(Signal::TERM)?;
+    assert_eq!(code, Some(0), "{}", up.read("err"));
+    assert!(took < Duration::from_secs(5), "{took:?}");
     Ok(())
 }
 

@@ -3,36 +3,50 @@
 //! # Invariants
 //!
 //! - Tokens and sessions are compared by keyed hashes, in constant time; neither is stored, logged or answered.
-//! - A session ends with its time, with its logout, or with another token; never by a restart.
-//! - Whoever comes from this machine can't be locked out by guesses from elsewhere.
+//! - A session ends with its time, with its logout, with another token, or for one too many; never by a restart or a
+//!   clock that is set. What it opened ends with it ([`Pass`]).
+//! - The right token is taken at any time: nobody's guesses lock anybody out. Guesses from this machine and from
+//!   elsewhere are counted apart.
 
 mod failures;
 mod handlers;
 mod sessions;
 
-use std::net::IpAddr;
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::http::{HeaderMap, header};
 use hinomi_base::clock::Clock;
 use hinomi_config::Secret;
 use ring::hmac;
+use tokio::sync::watch;
 
 use crate::Error;
 use failures::Failures;
 pub(crate) use handlers::session;
 use sessions::Kept;
 
-/// Name of the cookie that carries a session.
-pub(crate) const COOKIE: &str = "hinomi_session";
+/// Begin of the name of the cookie that carries a session; the installation's id follows. Browsers do not tell ports
+/// apart: two of Hinomi on one host, as by two `ssh -L`, would take each other's cookie.
+const COOKIE: &str = "hinomi_session_";
 /// Cookies of one request that are looked at.
 const COOKIES_MAX: usize = 64;
 
 /// The check of tokens and sessions. Without a token everybody is let in.
 #[derive(Debug)]
 pub(crate) struct Gate {
-    lock: Option<Lock>,
+    lock: Option<Arc<Lock>>,
+}
+
+/// What let a request in, for answers that go on: a session may end before they do.
+#[derive(Clone, Debug)]
+pub(crate) struct Pass(Option<Session>);
+
+#[derive(Clone, Debug)]
+struct Session {
+    lock: Arc<Lock>,
+    mac: sessions::Mac,
+    changes: watch::Receiver<()>,
 }
 
 #[derive(Debug)]
@@ -42,26 +56,16 @@ struct Lock {
     key: hmac::Key,
     token: hmac::Tag,
     sessions: Kept,
+    cookie: String,
     near: Mutex<Failures>,
     far: Mutex<Failures>,
 }
 
 impl Gate {
     /// Sessions are kept in a file of `data_dir`.
-    pub(crate) fn new(token: Option<&Secret>, data_dir: &Path) -> Self {
-        let lock = token.map(|token| {
-            let key = hmac::Key::new(hmac::HMAC_SHA256, token.expose().as_bytes());
-            let clock = Clock::system();
-            Lock {
-                token: hmac::sign(&key, token.expose().as_bytes()),
-                key,
-                sessions: Kept::new(data_dir.join(sessions::FILE), secs(&clock)),
-                clock,
-                near: Mutex::default(),
-                far: Mutex::default(),
-            }
-        });
-        Self { lock }
+    pub(crate) fn new(token: Option<&Secret>, data_dir: &Path) -> Result<Self, Error> {
+        let lock = token.map(|token| Lock::new(token, data_dir)).transpose()?;
+        Ok(Self { lock: lock.map(Arc::new) })
     }
 
     /// Whether somebody has to know a token.
@@ -69,22 +73,27 @@ impl Gate {
         self.lock.is_some()
     }
 
-    /// Lets a request in that carries the token or a session.
-    pub(crate) fn admit(&self, headers: &HeaderMap, peer: IpAddr) -> Result<(), Error> {
-        let Some(lock) = &self.lock else { return Ok(()) };
-        if lock.has_session(headers) {
-            return Ok(());
+    /// Name of the cookie that carries a session, where there are any.
+    fn cookie(&self) -> Option<&str> {
+        self.lock.as_ref().map(|lock| lock.cookie.as_str())
+    }
+
+    /// Lets a request in that carries the token or a session. `near`: it comes from this machine.
+    pub(crate) fn admit(&self, headers: &HeaderMap, near: bool) -> Result<Pass, Error> {
+        let Some(lock) = &self.lock else { return Ok(Pass(None)) };
+        if let Some(mac) = lock.session(headers) {
+            let changes = lock.sessions.changes();
+            return Ok(Pass(Some(Session { lock: Arc::clone(lock), mac, changes })));
         }
-        match bearer(headers) {
-            Some(token) => lock.check_token(token, peer),
-            None => Err(Error::NoToken),
-        }
+        let token = bearer(headers).ok_or(Error::NoToken)?;
+        lock.check_token(token, near)?;
+        Ok(Pass(None))
     }
 
     /// A session, for whoever knows the token: what the cookie says. `None`: no token is asked for.
-    fn log_in(&self, token: &str, peer: IpAddr) -> Result<Option<String>, Error> {
+    fn log_in(&self, token: &str, near: bool) -> Result<Option<String>, Error> {
         let Some(lock) = &self.lock else { return Ok(None) };
-        lock.check_token(token, peer)?;
+        lock.check_token(token, near)?;
         let id = sessions::new_id()?;
         lock.sessions.change(|sessions| {
             sessions.add(lock.mac_of(&id), secs(&lock.clock));
@@ -96,32 +105,72 @@ impl Gate {
     /// Ends the session of this request, if it has one.
     fn log_out(&self, headers: &HeaderMap) {
         let Some(lock) = &self.lock else { return };
-        for id in cookies(headers) {
-            lock.sessions.change(|sessions| sessions.remove(&lock.mac_of(id)));
+        for id in cookies(headers, &lock.cookie) {
+            lock.sessions.remove(&lock.mac_of(id));
+        }
+    }
+}
+
+impl Pass {
+    /// Whether it would still let in. A token does so as long as this process lives.
+    pub(crate) fn holds(&self) -> bool {
+        let open =
+            |session: &Session| session.lock.sessions.contains(&session.mac, secs(&session.lock.clock));
+        self.0.as_ref().is_none_or(open)
+    }
+
+    /// Until it may hold no more, by somebody's doing; a session's time ends without a word.
+    pub(crate) async fn doubted(&mut self) {
+        let alive = match &mut self.0 {
+            Some(session) => session.changes.changed().await.is_ok(),
+            None => false,
+        };
+        if !alive {
+            std::future::pending::<()>().await;
         }
     }
 }
 
 impl Lock {
+    fn new(token: &Secret, data_dir: &Path) -> Result<Self, Error> {
+        let key = hmac::Key::new(hmac::HMAC_SHA256, token.expose().as_bytes());
+        let clock = Clock::system();
+        let sessions = Kept::new(data_dir.join(sessions::FILE), secs(&clock))?;
+        Ok(Self {
+            token: hmac::sign(&key, token.expose().as_bytes()),
+            key,
+            cookie: format!("{COOKIE}{}", sessions.installation()),
+            sessions,
+            clock,
+            near: Mutex::default(),
+            far: Mutex::default(),
+        })
+    }
+
     fn mac_of(&self, id: &str) -> sessions::Mac {
         sessions::mac(&self.key, id)
     }
 
-    fn has_session(&self, headers: &HeaderMap) -> bool {
-        cookies(headers).any(|id| self.sessions.contains(&self.mac_of(id), secs(&self.clock)))
+    /// The open session that a request carries.
+    fn session(&self, headers: &HeaderMap) -> Option<sessions::Mac> {
+        let now = secs(&self.clock);
+        cookies(headers, &self.cookie).map(|id| self.mac_of(id)).find(|mac| self.sessions.contains(mac, now))
     }
 
-    fn check_token(&self, token: &str, peer: IpAddr) -> Result<(), Error> {
-        let failures = if peer.to_canonical().is_loopback() { &self.near } else { &self.far };
-        let mut failures = failures.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(seconds) = failures.locked_for(secs(&self.clock)) {
-            return Err(Error::Guessing(seconds));
-        }
+    /// The right token passes whatever came before it: its length is what stands against guessing, and a limit that it
+    /// falls under is one by which anybody shuts everybody out. A wrong one is told so, or refused when there are many.
+    fn check_token(&self, token: &str, near: bool) -> Result<(), Error> {
         // The hash of what was presented, against the hash of the token: the time says nothing about the token.
         if hmac::verify(&self.key, token.as_bytes(), self.token.as_ref()).is_ok() {
             return Ok(());
         }
-        failures.add(secs(&self.clock));
+        let failures = if near { &self.near } else { &self.far };
+        let mut failures = failures.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = secs(&self.clock);
+        if let Some(seconds) = failures.locked_for(now) {
+            return Err(Error::Guessing(seconds));
+        }
+        failures.add(now);
         Err(Error::WrongToken)
     }
 }
@@ -139,10 +188,10 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
 }
 
 /// What the session cookies of a request say; usually one.
-fn cookies(headers: &HeaderMap) -> impl Iterator<Item = &str> {
+fn cookies<'a>(headers: &'a HeaderMap, name: &'a str) -> impl Iterator<Item = &'a str> {
     let all = headers.get_all(header::COOKIE).into_iter().filter_map(|value| value.to_str().ok());
     let pairs = all.flat_map(|value| value.split(';')).take(COOKIES_MAX);
-    pairs.filter_map(|pair| pair.trim().strip_prefix(COOKIE)?.strip_prefix('='))
+    pairs.filter_map(move |pair| pair.trim().strip_prefix(name)?.strip_prefix('='))
 }
 
 #[cfg(test)]
@@ -152,11 +201,15 @@ mod tests {
     use super::*;
 
     const TOKEN: &str = "0123456789abcdef";
-    const FAR: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 9));
-    const NEAR: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
+    const FAR: bool = false;
+    const NEAR: bool = true;
 
     fn gate(token: &str, folder: &Path) -> Gate {
-        Gate::new(Some(&Secret::new(token)), folder)
+        Gate::new(Some(&Secret::new(token)), folder).expect("the system gives random bytes")
+    }
+
+    fn cookie(gate: &Gate, id: &str) -> String {
+        format!("{}={id}", gate.cookie().unwrap_or_default())
     }
 
     fn with(name: header::HeaderName, values: &[&str]) -> HeaderMap {
@@ -167,9 +220,9 @@ mod tests {
         headers
     }
 
-    fn said(result: &Result<(), Error>) -> &'static str {
+    fn said<T>(result: &Result<T, Error>) -> &'static str {
         match result {
-            Ok(()) => "in",
+            Ok(_) => "in",
             Err(Error::NoToken) => "none",
             Err(Error::WrongToken) => "wrong",
             Err(Error::Guessing(_)) => "limited",
@@ -198,14 +251,16 @@ mod tests {
             let gate = gate(TOKEN, folder.path());
             let got = gate.admit(&with(header::AUTHORIZATION, values), FAR);
             assert_eq!(said(&got), *want, "{values:?}");
-            let open = Gate::new(None, folder.path()).admit(&with(header::AUTHORIZATION, values), FAR);
+            let open = Gate::new(None, folder.path())
+                .expect("no token")
+                .admit(&with(header::AUTHORIZATION, values), FAR);
             assert_eq!(said(&open), "in", "{values:?} without a token");
         }
         Ok(())
     }
 
     #[test]
-    fn guesses_from_elsewhere_lock_out_only_elsewhere() -> std::io::Result<()> {
+    fn guesses_lock_nobody_out() -> std::io::Result<()> {
         let folder = tempfile::tempdir()?;
         let gate = gate(TOKEN, folder.path());
         let (right, wrong) = (
@@ -216,21 +271,36 @@ mod tests {
         let all: Vec<_> = (0..=failures::MAX).map(|_| said(&gate.admit(&wrong, FAR))).collect();
         assert_eq!(all.iter().filter(|said| **said == "wrong").count(), failures::MAX);
         assert_eq!(all.last(), Some(&"limited"));
-        assert_eq!(said(&gate.admit(&right, FAR)), "limited", "else guessing could go on");
-        assert_eq!(said(&gate.admit(&right, NEAR)), "in");
-        let cookie = format!("{COOKIE}={id}");
-        assert_eq!(said(&gate.admit(&with(header::COOKIE, &[&cookie]), FAR)), "in", "who is in stays in");
+        assert_eq!(said(&gate.admit(&wrong, NEAR)), "wrong", "counted apart");
+        for _ in 0..failures::MAX {
+            let _wrong = gate.admit(&wrong, NEAR);
+        }
+        assert_eq!(said(&gate.admit(&wrong, NEAR)), "limited");
+        for whence in [NEAR, FAR] {
+            assert_eq!(said(&gate.admit(&right, whence)), "in");
+            assert_eq!(said(&gate.log_in(TOKEN, whence)), "in");
+            let cookie = with(header::COOKIE, &[&cookie(&gate, &id)]);
+            assert_eq!(said(&gate.admit(&cookie, whence)), "in");
+        }
         Ok(())
     }
 
     #[test]
     fn a_session_outlives_a_restart_but_no_logout_and_no_other_token() -> std::io::Result<()> {
         let folder = tempfile::tempdir()?;
-        let id = gate(TOKEN, folder.path()).log_in(TOKEN, FAR).ok().flatten().expect("the token is right");
-        let cookie = with(header::COOKIE, &[&format!("a=b; {COOKIE}={id}; c=d")]);
+        let first = gate(TOKEN, folder.path());
+        let id = first.log_in(TOKEN, FAR).ok().flatten().expect("the token is right");
+        let name = first.cookie().unwrap_or_default();
+        let cookie = with(header::COOKIE, &[&format!("a=b; {name}={id}; c=d")]);
         assert_eq!(said(&gate(TOKEN, folder.path()).admit(&cookie, FAR)), "in", "after a restart");
         assert_eq!(said(&gate("fedcba9876543210", folder.path()).admit(&cookie, FAR)), "none", "other token");
-        for wrong in ["", "hinomi_session=", &format!("{COOKIE}={id}0"), &format!("x{COOKIE}={id}")] {
+        for wrong in [
+            "",
+            &format!("{name}="),
+            &format!("{name}={id}0"),
+            &format!("x{name}={id}"),
+            &format!("{COOKIE}={id}"),
+        ] {
             let cookie = with(header::COOKIE, &[wrong]);
             assert_eq!(said(&gate(TOKEN, folder.path()).admit(&cookie, FAR)), "none", "{wrong}");
         }
@@ -238,6 +308,46 @@ mod tests {
         assert!(!stored.contains(&id) && !stored.contains(TOKEN), "{stored}");
         gate(TOKEN, folder.path()).log_out(&cookie);
         assert_eq!(said(&gate(TOKEN, folder.path()).admit(&cookie, FAR)), "none", "after the logout");
+        Ok(())
+    }
+
+    #[test]
+    fn two_of_hinomi_on_one_host_keep_their_cookies_apart() -> std::io::Result<()> {
+        let folders = [tempfile::tempdir()?, tempfile::tempdir()?];
+        let gates = folders.each_ref().map(|folder| gate(TOKEN, folder.path()));
+        let ids = gates.each_ref().map(|gate| gate.log_in(TOKEN, NEAR).ok().flatten().expect("it is right"));
+        // One jar, in which a name stands for one cookie.
+        let jar: std::collections::BTreeMap<_, _> = gates.iter().map(Gate::cookie).zip(&ids).collect();
+        let line: Vec<_> =
+            jar.iter().map(|(name, id)| format!("{}={id}", name.unwrap_or_default())).collect();
+        let cookies = with(header::COOKIE, &[&line.join("; ")]);
+        for gate in &gates {
+            assert_eq!(said(&gate.admit(&cookies, NEAR)), "in");
+        }
+        gates[0].log_out(&cookies);
+        assert_eq!(gates.each_ref().map(|gate| said(&gate.admit(&cookies, NEAR))), ["none", "in"]);
+        Ok(())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_pass_ends_with_its_session() -> std::io::Result<()> {
+        let folder = tempfile::tempdir()?;
+        let gate = gate(TOKEN, folder.path());
+        let log_in = || gate.log_in(TOKEN, FAR).ok().flatten().expect("the token is right");
+        let (one, other) = (log_in(), log_in());
+        let [one, other] = [one, other].map(|id| with(header::COOKIE, &[&cookie(&gate, &id)]));
+        let token = with(header::AUTHORIZATION, &["Bearer 0123456789abcdef"]);
+        let pass = |headers| gate.admit(headers, FAR).expect("it is let in");
+        let (mut first, mut by_token) = (pass(&one), pass(&token));
+        gate.log_out(&other);
+        first.doubted().await;
+        assert!(first.holds(), "another one's logout");
+        gate.log_out(&one);
+        first.doubted().await;
+        assert!(!first.holds());
+        assert!(by_token.holds());
+        let long = std::time::Duration::from_secs(60);
+        assert!(tokio::time::timeout(long, by_token.doubted()).await.is_err(), "nothing ends a token");
         Ok(())
     }
 }

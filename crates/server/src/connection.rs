@@ -1,10 +1,10 @@
 //! Connections: a bounded number of them, and none that idles for ever.
 //!
 //! Invariant: whoever connects and says nothing, or says it a byte at a time, is let go; and whoever comes from elsewhere
-//! leaves places for this machine.
+//! leaves places for this machine, and never keeps it from connecting.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -26,8 +26,8 @@ use crate::tls::Tls;
 const CONNECTIONS_MAX: usize = 256;
 /// Of these, from other machines; one more is closed at once.
 const FAR_MAX: usize = 192;
-/// TLS handshakes at once.
-const HANDSHAKES_MAX: usize = 128;
+/// TLS handshakes with other machines at once; one more is closed at once. This machine's have no limit of their own.
+const FAR_HANDSHAKES_MAX: usize = 64;
 /// Longest time for a TLS handshake.
 const HANDSHAKE_MAX: Duration = Duration::from_secs(5);
 /// A connection is closed when for so long nothing moves, or a request is not complete and answered. Longer than any
@@ -49,22 +49,58 @@ pub(crate) struct Bounded {
     tls: Option<Tls>,
     places: Arc<Semaphore>,
     far: Arc<Semaphore>,
+    far_handshakes: Arc<Semaphore>,
     handshakes: JoinSet<Option<(Connection, Peer)>>,
+    is_near: fn(IpAddr) -> bool,
 }
 
 impl Bounded {
     pub(crate) fn new(listener: TcpListener, tls: Option<Tls>) -> Self {
-        let (places, far) = (Semaphore::new(CONNECTIONS_MAX), Semaphore::new(FAR_MAX));
-        Self { listener, tls, places: places.into(), far: far.into(), handshakes: JoinSet::new() }
+        let places = |count: usize| Arc::new(Semaphore::new(count));
+        Self {
+            listener,
+            tls,
+            places: places(CONNECTIONS_MAX),
+            far: places(FAR_MAX),
+            far_handshakes: places(FAR_HANDSHAKES_MAX),
+            handshakes: JoinSet::new(),
+            is_near: |ip| ip.to_canonical().is_loopback(),
+        }
     }
 
-    /// The second place of a connection from elsewhere. `Err`: there is none.
-    fn far_place(&self, peer: SocketAddr) -> Result<Option<OwnedSemaphorePermit>, TryAcquireError> {
-        if peer.ip().to_canonical().is_loopback() {
-            return Ok(None);
-        }
-        Arc::clone(&self.far).try_acquire_owned().map(Some)
+    /// As [`Bounded::new`], with another notion of who is near: tests have no other machine.
+    #[cfg(test)]
+    pub(crate) fn with_near(listener: TcpListener, tls: Option<Tls>, is_near: fn(IpAddr) -> bool) -> Self {
+        Self { is_near, ..Self::new(listener, tls) }
     }
+
+    /// Begins with whoever connected; `None` if that is all for now: somebody's handshake is under way, or there is no
+    /// place for whoever comes from elsewhere.
+    fn begin(
+        &mut self,
+        stream: TcpStream,
+        address: SocketAddr,
+        place: OwnedSemaphorePermit,
+    ) -> Option<(Connection, Peer)> {
+        // A connection that is gone already has no address.
+        let local = stream.local_addr().ok()?;
+        let peer = Peer { address, local, tls: self.tls.is_some(), near: (self.is_near)(address.ip()) };
+        let places = Places { _one: place, _far: far_place(&self.far, &peer).ok()? };
+        let Some(tls) = self.tls.clone() else {
+            return Some((Connection::new(Stream::Plain(stream), places), peer));
+        };
+        let shaking = far_place(&self.far_handshakes, &peer).ok()?;
+        self.handshakes.spawn(async move {
+            let _held = shaking;
+            Some((shake_hands(stream, places, tls).await?, peer))
+        });
+        None
+    }
+}
+
+/// A place among those of callers from elsewhere; callers of this machine need none. `Err`: there is none.
+fn far_place(places: &Arc<Semaphore>, peer: &Peer) -> Result<Option<OwnedSemaphorePermit>, TryAcquireError> {
+    if peer.near { Ok(None) } else { Arc::clone(places).try_acquire_owned().map(Some) }
 }
 
 /// What a connection holds until its end.
@@ -98,25 +134,15 @@ impl Listener for Bounded {
 
     async fn accept(&mut self) -> (Connection, Peer) {
         loop {
-            let room = self.handshakes.len() < HANDSHAKES_MAX;
             tokio::select! {
                 Some(done) = self.handshakes.join_next() => {
                     if let Ok(Some(ready)) = done {
                         return ready;
                     }
                 }
-                (stream, address, place) = next(&self.listener, &self.places), if room => {
-                    // A connection that is gone already has no address.
-                    let Ok(local) = stream.local_addr() else { continue };
-                    let Ok(far) = self.far_place(address) else { continue };
-                    let places = Places { _one: place, _far: far };
-                    let peer = Peer { address, local, tls: self.tls.is_some() };
-                    match &self.tls {
-                        None => return (Connection::new(Stream::Plain(stream), places), peer),
-                        Some(tls) => {
-                            let shaken = shake_hands(stream, places, tls.clone());
-                            self.handshakes.spawn(async move { Some((shaken.await?, peer)) });
-                        }
+                (stream, address, place) = next(&self.listener, &self.places) => {
+                    if let Some(ready) = self.begin(stream, address, place) {
+                        return ready;
                     }
                 }
             }
@@ -125,7 +151,7 @@ impl Listener for Bounded {
 
     fn local_addr(&self) -> io::Result<Peer> {
         let local = self.listener.local_addr()?;
-        Ok(Peer { address: local, local, tls: self.tls.is_some() })
+        Ok(Peer { address: local, local, tls: self.tls.is_some(), near: true })
     }
 }
 
@@ -259,6 +285,14 @@ impl AsyncWrite for Connection {
 
 #[cfg(test)]
 mod tests {
+    use hinomi_pipeline::settings::Tls as Files;
+    use tokio::net::TcpSocket;
+    use tokio_rustls::TlsConnector;
+    use tokio_rustls::rustls::crypto::ring;
+    use tokio_rustls::rustls::pki_types::pem::PemObject as _;
+    use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
+    use tokio_rustls::rustls::{ClientConfig, RootCertStore};
+
     use super::*;
 
     /// A connection and its other end.
@@ -309,19 +343,109 @@ mod tests {
         Ok(())
     }
 
+    /// In these tests 127.0.0.2 is another machine.
+    fn is_near(ip: IpAddr) -> bool {
+        ip != IpAddr::from([127, 0, 0, 2])
+    }
+
+    async fn connect(from: [u8; 4], to: SocketAddr) -> io::Result<TcpStream> {
+        let socket = TcpSocket::new_v4()?;
+        socket.bind(SocketAddr::from((from, 0)))?;
+        socket.connect(to).await
+    }
+
+    #[test]
+    fn who_is_near() -> io::Result<()> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
+        let bounded = runtime.block_on(async {
+            Ok::<_, io::Error>(Bounded::new(TcpListener::bind("127.0.0.1:0").await?, None))
+        })?;
+        let table = [
+            ("127.0.0.1", true),
+            ("127.3.2.1", true),
+            ("::ffff:127.0.0.1", true),
+            ("::1", true),
+            ("192.0.2.1", false),
+            ("::ffff:192.0.2.1", false),
+            ("fe80::1", false),
+        ];
+        for (ip, near) in table {
+            assert_eq!((bounded.is_near)(ip.parse().map_err(io::Error::other)?), near, "{ip}");
+        }
+        Ok(())
+    }
+
     #[tokio::test]
     async fn callers_from_elsewhere_leave_places() -> io::Result<()> {
-        let bounded = Bounded::new(TcpListener::bind("127.0.0.1:0").await?, None);
-        let far = SocketAddr::from(([192, 0, 2, 1], 1));
-        let held: Vec<_> = (0..FAR_MAX).map(|_| bounded.far_place(far)).collect();
-        assert!(held.iter().all(|place| matches!(place, Ok(Some(_)))));
-        assert!(bounded.far_place(far).is_err());
-        for near in ["127.0.0.1:1", "[::ffff:127.0.0.1]:1", "[::1]:1"] {
-            let near = near.parse().map_err(io::Error::other)?;
-            assert!(matches!(bounded.far_place(near), Ok(None)), "{near}");
+        let mut bounded = Bounded::with_near(TcpListener::bind("127.0.0.1:0").await?, None, is_near);
+        let at = bounded.listener.local_addr()?;
+        let mut held = Vec::new();
+        for _ in 0..FAR_MAX {
+            let far = connect([127, 0, 0, 2], at).await?;
+            let (connection, peer) = bounded.accept().await;
+            assert!(!peer.near);
+            held.push((far, connection));
         }
-        drop(held);
-        assert!(bounded.far_place(far).is_ok());
+        let mut surplus = connect([127, 0, 0, 2], at).await?;
+        let _near = connect([127, 0, 0, 1], at).await?;
+        let (_connection, peer) = bounded.accept().await;
+        assert!(peer.near, "the surplus one gets nothing");
+        assert_eq!(surplus.read(&mut [0]).await?, 0, "it is closed");
+        held.pop();
+        let _far = connect([127, 0, 0, 2], at).await?;
+        assert!(!bounded.accept().await.1.near);
+        Ok(())
+    }
+
+    /// A handshake, as `localhost`, of somebody who trusts this very certificate.
+    async fn shake(stream: TcpStream, files: &Files) -> io::Result<()> {
+        let certificate = CertificateDer::from_pem_file(&files.certificate).map_err(io::Error::other)?;
+        let mut roots = RootCertStore::empty();
+        roots.add(certificate).map_err(io::Error::other)?;
+        let config = ClientConfig::builder_with_provider(ring::default_provider().into())
+            .with_safe_default_protocol_versions()
+            .map_err(io::Error::other)?
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        let name = ServerName::try_from("localhost").map_err(io::Error::other)?;
+        TlsConnector::from(Arc::new(config)).connect(name, stream).await.map(drop)
+    }
+
+    #[tokio::test]
+    async fn silent_handshakes_from_elsewhere_stop_nobody_here() -> io::Result<()> {
+        const SILENT: usize = 160;
+        let folder = tempfile::tempdir()?;
+        let files = crate::tls::tests::write(folder.path())?;
+        let tls = Tls::open(files.clone()).map_err(io::Error::other)?;
+        let mut bounded = Bounded::with_near(TcpListener::bind("127.0.0.1:0").await?, Some(tls), is_near);
+        let at = bounded.listener.local_addr()?;
+        let begin = Instant::now();
+        let clients = async {
+            let mut silent = Vec::new();
+            for _ in 0..SILENT {
+                silent.push(connect([127, 0, 0, 2], at).await?);
+            }
+            // Silent ones of this machine have no limit of their own.
+            for _ in 0..40 {
+                silent.push(connect([127, 0, 0, 1], at).await?);
+            }
+            for _ in 0..2 {
+                shake(connect([127, 0, 0, 1], at).await?, &files).await?;
+            }
+            io::Result::Ok(silent)
+        };
+        let server = async { [bounded.accept().await.1.near, bounded.accept().await.1.near] };
+        let (near, silent) =
+            timeout(Duration::from_secs(10), async { tokio::join!(server, clients) }).await?;
+        assert_eq!(near, [true, true]);
+        let mut silent = silent?;
+        let mut closed = 0;
+        for stream in &mut silent {
+            let end = timeout(Duration::from_millis(1), stream.read(&mut [0])).await;
+            closed += usize::from(matches!(end, Ok(Ok(0))));
+        }
+        assert_eq!(closed, SILENT - FAR_HANDSHAKES_MAX, "closed at once");
+        assert!(begin.elapsed() < HANDSHAKE_MAX, "the test is too slow to tell: {:?}", begin.elapsed());
         Ok(())
     }
 }

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use hinomi_model::ErrorKind;
+use hinomi_words::{Language, translate_json};
 use serde_json::json;
 
 /// What can go wrong while listening or answering.
@@ -50,6 +51,9 @@ pub enum Error {
     /// A body where none is of use, one that is too long, or one of unknown length.
     #[error("the body is longer than the {0} bytes that are taken here, or does not say its length")]
     Body(usize),
+    /// A body that does not come.
+    #[error("the body did not come within {max:?}; send it at once", max = crate::guard::LOGIN_TIME_MAX)]
+    SlowBody,
     /// A body that is not JSON.
     #[error("the body must be JSON, with `Content-Type: application/json`")]
     MediaType,
@@ -77,8 +81,11 @@ pub enum Error {
     /// Not the token.
     #[error("the token is wrong; it is the one that Hinomi was started with")]
     WrongToken,
-    /// Too many wrong tokens.
-    #[error("too many wrong tokens; the next try is looked at in {0} s")]
+    /// A wrong token, after too many of them.
+    #[error(
+        "the token is wrong, and so were too many before it; a wrong one is looked at again in {0} s, the right one at \
+         any time"
+    )]
     Guessing(u64),
     /// Certificate or key can't be used.
     #[error("cannot use certificate {} and key {}: {reason}", certificate.display(), key.display())]
@@ -131,6 +138,7 @@ impl Error {
             | Self::Method { .. }
             | Self::UriTooLong(_)
             | Self::Body(_)
+            | Self::SlowBody
             | Self::MediaType
             | Self::Tls { .. } => ErrorKind::Invalid,
             Self::NoSuchPath(_) => ErrorKind::NotFound,
@@ -147,6 +155,7 @@ impl Error {
             Self::Method { .. } => StatusCode::METHOD_NOT_ALLOWED,
             Self::UriTooLong(_) => StatusCode::URI_TOO_LONG,
             Self::Body(_) => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::SlowBody => StatusCode::REQUEST_TIMEOUT,
             Self::MediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             other => match other.kind() {
                 ErrorKind::Invalid => StatusCode::BAD_REQUEST,
@@ -177,11 +186,19 @@ fn word(kind: ErrorKind) -> &'static str {
 
 impl IntoResponse for Error {
     fn into_response(self) -> Response {
+        self.answer(Language::En)
+    }
+}
+
+impl Error {
+    /// As an answer, its message in the language.
+    pub(crate) fn answer(self, language: Language) -> Response {
         let status = self.status();
         if status.is_server_error() {
             tracing::warn!(error = %self, status = status.as_u16(), "a request failed");
         }
-        let body = json!({ "error": { "kind": word(self.kind()), "message": self.to_string() } });
+        let mut body = json!({ "error": { "kind": word(self.kind()), "message": self.to_string() } });
+        translate_json(&mut body, language);
         let mut response = (status, axum::Json(body)).into_response();
         let header = match &self {
             Self::Method { known, .. } => Some((header::ALLOW, HeaderValue::from_static(known))),

@@ -1,6 +1,10 @@
 //! What every request passes before a handler sees it.
 //!
-//! Invariant: the decision looks at the request's head only; no body is ever read.
+//! # Invariants
+//!
+//! - The decision looks at the request's head only. The one body that is read is a login's, within two seconds and
+//!   before it takes a place.
+//! - Whatever works on a request holds a place, and callers from elsewhere leave places for this machine.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -12,23 +16,31 @@ use axum::http::request::Parts;
 use axum::http::uri::Authority;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use axum::middleware::Next;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use hinomi_pipeline::settings::Access;
+use hinomi_words::Language;
 use http_body_util::BodyExt as _;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use url::Url;
 
 use crate::Error;
-use crate::access::Gate;
+use crate::access::{Gate, Pass};
+use crate::language;
 
 /// Longest URI, bytes.
 pub(crate) const URI_MAX_BYTES: usize = 8 * 1024;
-/// Requests that are answered at once.
-pub(crate) const REQUESTS_MAX: usize = 64;
-/// Logins, logouts and questions for them at once: whoever knows no token can take up no other place.
-pub(crate) const LOGINS_MAX: usize = 16;
+/// Requests that are answered at once, and of these from other machines.
+const REQUESTS_MAX: Most = Most { all: 64, far: 48 };
+/// Logins and logouts at once: whoever knows no token can take up no other place.
+const LOGINS_MAX: Most = Most { all: 24, far: 16 };
+/// Questions at once for whether a login is needed.
+const ASKS_MAX: Most = Most { all: 24, far: 16 };
 /// Streams that are open at once.
-pub(crate) const STREAMS_MAX: usize = 32;
+const STREAMS_MAX: Most = Most { all: 32, far: 24 };
+/// Longest time in which a login's body comes.
+pub(crate) const LOGIN_TIME_MAX: Duration = Duration::from_secs(2);
+/// Longest body of a login, bytes.
+pub(crate) const LOGIN_MAX_BYTES: usize = 1024;
 /// Longest time for an answer.
 pub(crate) const REQUEST_TIME_MAX: Duration = Duration::from_secs(15);
 /// Longest body of a request that has one, bytes.
@@ -70,6 +82,8 @@ pub(crate) struct Peer {
     pub(crate) local: SocketAddr,
     /// Whether the connection is TLS.
     pub(crate) tls: bool,
+    /// Whether it comes from this machine; so does what a proxy or a forwarded port here passes on.
+    pub(crate) near: bool,
 }
 
 /// What the guard knows.
@@ -77,9 +91,47 @@ pub(crate) struct Peer {
 pub(crate) struct Guard {
     own: Own,
     gate: Arc<Gate>,
-    requests: Arc<Semaphore>,
-    logins: Arc<Semaphore>,
-    streams: Arc<Semaphore>,
+    requests: Places,
+    logins: Places,
+    asks: Places,
+    streams: Places,
+}
+
+/// How many at once.
+#[derive(Clone, Copy, Debug)]
+struct Most {
+    all: usize,
+    /// Of these from other machines.
+    far: usize,
+}
+
+/// Places for one kind of request.
+#[derive(Debug)]
+struct Places {
+    max: Most,
+    all: Arc<Semaphore>,
+    far: Arc<Semaphore>,
+}
+
+/// A place of a request. Work that goes on when nobody waits for it any more keeps it until its end.
+#[derive(Clone, Debug)]
+pub(crate) struct Place {
+    _one: Arc<OwnedSemaphorePermit>,
+    _far: Option<Arc<OwnedSemaphorePermit>>,
+}
+
+impl Places {
+    fn new(max: Most) -> Self {
+        Self { max, all: Arc::new(Semaphore::new(max.all)), far: Arc::new(Semaphore::new(max.far)) }
+    }
+
+    fn take(&self, peer: &Peer) -> Result<Place, Error> {
+        let take = |places: &Arc<Semaphore>, max| {
+            Arc::clone(places).try_acquire_owned().map(Arc::new).map_err(|_| Error::Busy(max))
+        };
+        let far = if peer.near { None } else { Some(take(&self.far, self.max.far)?) };
+        Ok(Place { _one: take(&self.all, self.max.all)?, _far: far })
+    }
 }
 
 /// By which names and pages this Hinomi is reached, beside those of the connection itself.
@@ -105,36 +157,36 @@ impl Guard {
         Arc::new(Self {
             own: Own::new(access, public_url),
             gate: Arc::new(gate),
-            requests: Arc::new(Semaphore::new(REQUESTS_MAX)),
-            logins: Arc::new(Semaphore::new(LOGINS_MAX)),
-            streams: Arc::new(Semaphore::new(STREAMS_MAX)),
+            requests: Places::new(REQUESTS_MAX),
+            logins: Places::new(LOGINS_MAX),
+            asks: Places::new(ASKS_MAX),
+            streams: Places::new(STREAMS_MAX),
         })
     }
 
-    fn admit(&self, parts: &Parts, peer: &Peer) -> Result<(), Error> {
+    /// What lets the request in, where it needs something.
+    fn admit(&self, parts: &Parts, peer: &Peer) -> Result<Option<Pass>, Error> {
         check(parts, peer, &self.own)?;
         if needs_token(parts.uri.path()) {
-            self.gate.admit(&parts.headers, peer.address.ip())
+            self.gate.admit(&parts.headers, peer.near).map(Some)
         } else {
-            Ok(())
+            Ok(None)
         }
     }
 }
 
-/// The middleware. Handlers find the [`Peer`] and the [`Gate`] among the request's extensions.
+/// The middleware. Handlers find the [`Peer`], the [`Gate`], what let them in ([`Pass`]), their [`Place`] and the
+/// reader's language among the request's extensions.
 pub(crate) async fn guard(
     State(guard): State<Arc<Guard>>,
     ConnectInfo(peer): ConnectInfo<Peer>,
     mut request: Request,
     next: Next,
 ) -> Response {
-    request.extensions_mut().insert(peer);
-    request.extensions_mut().insert(Arc::clone(&guard.gate));
-    let (parts, body) = request.into_parts();
-    let mut response = match guard.admit(&parts, &peer) {
-        Err(error) => error.into_response(),
-        Ok(()) => guard.answer(Request::from_parts(parts, body), next).await,
-    };
+    let asked = language::take(request.uri_mut());
+    let language = asked.as_ref().ok().copied().flatten().unwrap_or(Language::En);
+    let answer = guard.judge(request, asked, &peer, next).await;
+    let mut response = answer.unwrap_or_else(|error| error.answer(language));
     let headers = response.headers_mut();
     for (name, value) in HEADERS {
         headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
@@ -144,26 +196,60 @@ pub(crate) async fn guard(
 }
 
 impl Guard {
-    async fn answer(&self, request: Request, next: Next) -> Response {
-        if request.uri().path() == STREAM {
-            let Ok(place) = Arc::clone(&self.streams).try_acquire_owned() else {
-                return Error::Busy(STREAMS_MAX).into_response();
-            };
-            // The body holds the place until its end.
-            let hold = move |frame| {
-                let _held = &place;
-                frame
-            };
-            return next.run(request).await.map(|body| Body::new(body.map_frame(hold)));
+    /// A handler's answer, or why there is none.
+    async fn judge(
+        &self,
+        request: Request,
+        language: Result<Option<Language>, Error>,
+        peer: &Peer,
+        next: Next,
+    ) -> Result<Response, Error> {
+        let (mut parts, body) = request.into_parts();
+        let pass = self.admit(&parts, peer)?;
+        if let Some(language) = language? {
+            parts.extensions.insert(language);
         }
-        let (places, max) = match request.uri().path() {
-            SESSION => (&self.logins, LOGINS_MAX),
-            _ => (&self.requests, REQUESTS_MAX),
+        if let Some(pass) = pass {
+            parts.extensions.insert(pass);
+        }
+        parts.extensions.insert(*peer);
+        parts.extensions.insert(Arc::clone(&self.gate));
+        if parts.uri.path() == STREAM {
+            return self.open(Request::from_parts(parts, body), peer, next).await;
+        }
+        let (places, body) = match (parts.uri.path(), &parts.method) {
+            (SESSION, &Method::POST) => (&self.logins, login(body, peer).await?),
+            (SESSION, &Method::DELETE) => (&self.logins, body),
+            (SESSION, _) => (&self.asks, body),
+            _ => (&self.requests, body),
         };
-        let Ok(_place) = places.try_acquire() else { return Error::Busy(max).into_response() };
-        let answer = tokio::time::timeout(REQUEST_TIME_MAX, next.run(request)).await;
-        answer.unwrap_or_else(|_| Error::TooSlow.into_response())
+        let place = places.take(peer)?;
+        parts.extensions.insert(place.clone());
+        let answer = next.run(Request::from_parts(parts, body));
+        let answer = tokio::time::timeout(REQUEST_TIME_MAX, answer).await;
+        drop(place);
+        answer.map_err(|_| Error::TooSlow)
     }
+
+    /// A stream, whose body holds the place until its end.
+    async fn open(&self, request: Request, peer: &Peer, next: Next) -> Result<Response, Error> {
+        let place = self.streams.take(peer)?;
+        let hold = move |frame| {
+            let _held = &place;
+            frame
+        };
+        Ok(next.run(request).await.map(|body| Body::new(body.map_frame(hold))))
+    }
+}
+
+/// A login's body, whole. Whoever sends it slowly, or not at all, takes nobody's place meanwhile.
+async fn login(body: Body, peer: &Peer) -> Result<Body, Error> {
+    let read = tokio::time::timeout(LOGIN_TIME_MAX, axum::body::to_bytes(body, LOGIN_MAX_BYTES));
+    let Ok(read) = read.await else {
+        tracing::debug!(from = %peer.address.ip(), "a login whose body did not come");
+        return Err(Error::SlowBody);
+    };
+    read.map(Body::from).map_err(|_| Error::Body(LOGIN_MAX_BYTES))
 }
 
 /// Whether a path is data, as opposed to the page that shows it. All that is neither lies at the page's fallback.

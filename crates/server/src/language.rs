@@ -1,19 +1,22 @@
 //! `?lang=`: answers in the reader's language.
 //!
-//! Handlers know one language, English. This layer takes the parameter off the question, and puts the texts for people
-//! in the answer into the language (`hinomi_words`). A question without it, or with `lang=en`, passes untouched.
+//! Handlers know one language, English. The guard takes the parameter off the question ([`take`]) and refuses in the
+//! language itself; [`speak`] lies within it, and puts the texts for people in what handlers answer into the language
+//! (`hinomi_words`), in the place and the time that the request has. A question without the parameter, or with
+//! `lang=en`, passes untouched.
 
 use axum::body::{Body, Bytes};
 use axum::extract::Request;
 use axum::http::uri::PathAndQuery;
 use axum::http::{Uri, header};
 use axum::middleware::Next;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use hinomi_words::{Language, translate_json};
 use http_body_util::BodyExt as _;
 use serde_json::Value;
 
 use crate::Error;
+use crate::guard::Place;
 
 /// The parameter.
 const PARAMETER: &str = "lang";
@@ -22,23 +25,19 @@ const PATHS: &str = "/api/hinomi/v1/";
 /// A longer answer is translated on a thread that may block.
 const INLINE_MAX_BYTES: usize = 64 * 1024;
 
-/// Answers in the language that the question names. The handler finds it among the request's extensions.
-pub(crate) async fn speak(mut request: Request, next: Next) -> Response {
-    let language = match take(request.uri_mut()) {
-        Ok(Some(language)) => language,
-        Ok(None) => return next.run(request).await,
-        Err(error) => return error.into_response(),
-    };
-    request.extensions_mut().insert(language);
+/// The layer around handlers: their answers in the language that the guard has found.
+pub(crate) async fn speak(request: Request, next: Next) -> Response {
+    let language = request.extensions().get().copied().unwrap_or(Language::En);
+    let place = request.extensions().get::<Place>().cloned();
     let response = next.run(request).await;
     if language == Language::En || !is_json(&response) {
         return response;
     }
-    translated(response, language).await.unwrap_or_else(IntoResponse::into_response)
+    translated(response, language, place).await.unwrap_or_else(|error| error.answer(language))
 }
 
 /// Takes the parameter off: the handlers refuse what they do not know.
-fn take(uri: &mut Uri) -> Result<Option<Language>, Error> {
+pub(crate) fn take(uri: &mut Uri) -> Result<Option<Language>, Error> {
     let Some(query) = uri.query().filter(|_| uri.path().starts_with(PATHS)) else { return Ok(None) };
     let value = |pair: &str| pair.strip_prefix(PARAMETER)?.strip_prefix('=').map(str::to_owned);
     let Some(asked) = query.split('&').find_map(value) else { return Ok(None) };
@@ -50,7 +49,7 @@ fn take(uri: &mut Uri) -> Result<Option<Language>, Error> {
     let path = uri.path();
     let rest = if others.is_empty() { path.to_owned() } else { format!("{path}?{}", others.join("&")) };
     let rest = PathAndQuery::try_from(rest).map_err(|error| Error::Parameter(error.to_string()))?;
-    let mut parts = std::mem::take(uri).into_parts();
+    let mut parts = uri.clone().into_parts();
     parts.path_and_query = Some(rest);
     *uri = Uri::from_parts(parts).map_err(|error| Error::Parameter(error.to_string()))?;
     Ok(Some(language))
@@ -60,14 +59,18 @@ fn is_json(response: &Response) -> bool {
     response.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind == "application/json")
 }
 
-async fn translated(response: Response, language: Language) -> Result<Response, Error> {
+async fn translated(response: Response, language: Language, place: Option<Place>) -> Result<Response, Error> {
     let (mut head, body) = response.into_parts();
     // Our own answer, whole in memory already.
     let bytes = body.collect().await.map_err(|error| Error::Died(error.to_string()))?.to_bytes();
     let bytes = if bytes.len() <= INLINE_MAX_BYTES {
         in_language(&bytes, language)?
     } else {
-        let work = tokio::task::spawn_blocking(move || in_language(&bytes, language));
+        let work = tokio::task::spawn_blocking(move || {
+            // Nothing ends a thread: even if nobody waits for it any more, it is one of those at work.
+            let _held = place;
+            in_language(&bytes, language)
+        });
         work.await.map_err(|error| Error::Died(error.to_string()))??
     };
     head.headers.remove(header::CONTENT_LENGTH);

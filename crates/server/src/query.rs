@@ -1,7 +1,7 @@
 //! Parameters of questions.
 
-use axum::extract::Query;
-use axum::extract::rejection::QueryRejection;
+use axum::extract::rejection::{PathRejection, QueryRejection};
+use axum::extract::{Path, Query};
 use hinomi_config::{Problems, Value, decode, parse};
 use hinomi_model::{Fact, Nanos};
 use hinomi_pipeline::TimelineQuery;
@@ -47,6 +47,16 @@ pub(crate) struct Past {
 /// What a request asks, or what is wrong with its parameters.
 pub(crate) fn asked<T>(query: Result<Query<T>, QueryRejection>) -> Result<T, Error> {
     query.map(|Query(asked)| asked).map_err(|rejection| Error::Parameter(rejection.body_text()))
+}
+
+/// What the path names, or what is wrong with how it is written.
+pub(crate) fn named(path: Result<Path<String>, PathRejection>) -> Result<String, Error> {
+    path.map(|Path(name)| name).map_err(|_| {
+        Error::Parameter(
+            "the name in the path is no text; write it in UTF-8, with % and two digits for what a path can't hold"
+                .to_owned(),
+        )
+    })
 }
 
 impl Past {

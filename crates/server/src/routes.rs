@@ -2,21 +2,21 @@
 
 use std::sync::Arc;
 
-use axum::Router;
-use axum::extract::rejection::QueryRejection;
+use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get, post};
+use axum::{Extension, Router};
 use hinomi_base::task::Shutdown;
 use hinomi_pipeline::Handle;
 use serde::Serialize;
 use serde_json::json;
 
 use crate::Error;
-use crate::guard::{Guard, guard};
+use crate::guard::{Guard, Place, guard};
 use crate::language::speak;
-use crate::query::{All, Name, Past, asked};
+use crate::query::{All, Name, Past, asked, named};
 use crate::service::Ready;
 
 /// The description of this API, OpenAPI 3.1 in YAML.
@@ -33,6 +33,7 @@ pub(crate) struct Context {
 
 type Answer = Result<Response, Error>;
 type Queried<T> = Result<Query<T>, QueryRejection>;
+type Named = Result<Path<String>, PathRejection>;
 
 /// Every path and who answers there; the router, [`paths`] and the test of the OpenAPI document read the same table.
 fn table() -> Vec<(&'static str, MethodRouter<Context>)> {
@@ -67,12 +68,14 @@ pub fn paths() -> Vec<&'static str> {
 /// The router behind the guard.
 pub(crate) fn router(context: Context, guarding: Arc<Guard>) -> Router {
     let router = table().into_iter().fold(Router::new(), |router, (path, method)| router.route(path, method));
+    guarded(router.fallback(crate::assets::page).with_state(context), guarding)
+}
+
+/// What is around every handler. Whatever works on a request does so within the guard's places and time.
+pub(crate) fn guarded(router: Router, guarding: Arc<Guard>) -> Router {
     router
-        .fallback(crate::assets::page)
-        .with_state(context)
-        .layer(axum::middleware::from_fn_with_state(guarding, guard))
-        // Outside of the guard: it refuses in the reader's language too.
         .layer(axum::middleware::from_fn(speak))
+        .layer(axum::middleware::from_fn_with_state(guarding, guard))
 }
 
 fn encoded<T: Serialize>(value: T) -> Answer {
@@ -108,8 +111,8 @@ async fn findings(State(context): State<Context>, query: Queried<All>) -> Answer
     encoded(Findings { findings: context.handle.findings(asked(query)?.all) })
 }
 
-async fn finding(State(context): State<Context>, Path(id): Path<String>) -> Answer {
-    encoded(context.handle.finding(&id)?)
+async fn finding(State(context): State<Context>, id: Named) -> Answer {
+    encoded(context.handle.finding(&named(id)?)?)
 }
 
 async fn incidents(State(context): State<Context>, query: Queried<All>) -> Answer {
@@ -120,14 +123,23 @@ async fn incidents(State(context): State<Context>, query: Queried<All>) -> Answe
     encoded(Incidents { incidents: context.handle.incidents(asked(query)?.all) })
 }
 
-async fn incident(State(context): State<Context>, Path(key): Path<String>) -> Answer {
-    encoded(context.handle.incident(&key)?)
+async fn incident(State(context): State<Context>, key: Named) -> Answer {
+    encoded(context.handle.incident(&named(key)?)?)
 }
 
-async fn timeline(State(context): State<Context>, query: Queried<Past>) -> Answer {
+async fn timeline(
+    State(context): State<Context>,
+    Extension(place): Extension<Place>,
+    query: Queried<Past>,
+) -> Answer {
     let handle = context.handle;
     let question = asked(query)?.question(handle.now())?;
-    let answer = tokio::task::spawn_blocking(move || encoded(handle.timeline(&question)?)).await;
+    let answer = tokio::task::spawn_blocking(move || {
+        // Nothing ends a thread: even if nobody waits for it any more, it is one of those at work.
+        let _held = place;
+        encoded(handle.timeline(&question)?)
+    })
+    .await;
     answer.unwrap_or_else(|error| Err(Error::Died(error.to_string())))
 }
 

@@ -96,7 +96,7 @@ impl Service {
         if let Some(tls) = tls.clone() {
             handle.add_collector(move || tls.status());
         }
-        let gate = Gate::new(access.token.as_ref(), &data_dir);
+        let gate = Gate::new(access.token.as_ref(), &data_dir)?;
         let guard = Guard::new(&access, public_url.as_ref(), gate);
         let failed = |source| Error::Listen { address: listen, source };
         let listener = TcpListener::bind(listen).await.map_err(failed)?;

@@ -7,7 +7,8 @@
 //!
 //! - Every event's id is where to resume: run and number of the last change before it.
 //! - A beat comes every five seconds, so neither side takes the other for dead.
-//! - The end of the server ends every stream at once.
+//! - The end of the server ends every stream at once, and so does the logout of the session that opened it; nothing is
+//!   told once its time is over.
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
@@ -22,12 +23,13 @@ use axum::response::{IntoResponse, Response};
 use futures_util::stream::unfold;
 use hinomi_base::task::Shutdown;
 use hinomi_model::Nanos;
-use hinomi_pipeline::{Behind, ChangeView, Handle, Mark, Totals};
+use hinomi_pipeline::{Behind, Handle, Mark, StreamedChange, Totals};
 use hinomi_words::Language;
 use serde::Serialize;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
+use crate::access::Pass;
 use crate::json;
 use crate::routes::Context;
 
@@ -46,11 +48,12 @@ const ID_MAX_BYTES: usize = 64;
 pub(crate) async fn stream(
     State(context): State<Context>,
     language: Option<Extension<Language>>,
+    Extension(pass): Extension<Pass>,
     headers: HeaderMap,
 ) -> Response {
     let language = language.map_or(Language::En, |Extension(language)| language);
     let last = headers.get(LAST_EVENT_ID).map(|id| id.to_str().unwrap_or("unreadable").to_owned());
-    let reader = Reader::new(context.handle, context.shutdown, language, last.filter(|id| !id.is_empty()));
+    let reader = Reader::new(context, pass, language, last.filter(|id| !id.is_empty()));
     let events = unfold(reader, |mut reader| async move {
         let event = reader.next().await?;
         Some((Ok::<_, Infallible>(event), reader))
@@ -74,7 +77,7 @@ struct Hello<'a> {
 /// The data of `changes`.
 #[derive(Debug, Serialize)]
 struct Changes {
-    changes: Vec<Arc<ChangeView>>,
+    changes: Vec<Arc<StreamedChange>>,
 }
 
 /// The data of `state`.
@@ -101,6 +104,7 @@ enum First {
 struct Reader {
     handle: Handle,
     shutdown: Option<Shutdown>,
+    pass: Pass,
     language: Language,
     marks: watch::Receiver<Mark>,
     first: VecDeque<First>,
@@ -114,7 +118,8 @@ struct Reader {
 }
 
 impl Reader {
-    fn new(handle: Handle, shutdown: Option<Shutdown>, language: Language, last: Option<String>) -> Self {
+    fn new(context: Context, pass: Pass, language: Language, last: Option<String>) -> Self {
+        let Context { handle, shutdown, .. } = context;
         let marks = handle.watch();
         let newest = marks.borrow().changes;
         let resumed = last.as_deref().map(|id| position(id, handle.run()));
@@ -126,6 +131,7 @@ impl Reader {
         Self {
             handle,
             shutdown,
+            pass,
             language,
             marks,
             first,
@@ -149,7 +155,7 @@ impl Reader {
             None => {}
         }
         loop {
-            if self.shutdown.as_ref().is_some_and(Shutdown::is_raised) {
+            if self.shutdown.as_ref().is_some_and(Shutdown::is_raised) || !self.pass.holds() {
                 return None;
             }
             let mark = *self.marks.borrow_and_update();
@@ -195,6 +201,7 @@ impl Reader {
         tokio::select! {
             () = stopped => false,
             changed = self.marks.changed() => changed.is_ok(),
+            () = self.pass.doubted() => true,
             () = sleep_until(until) => true,
         }
     }

@@ -1,11 +1,12 @@
 //! The certificate that the API shows, read anew when its files change.
 //!
-//! Invariant: files that do not fit leave the certificate in force that did.
+//! Invariant: files that do not fit leave the certificate in force that did, and are tried again until they do.
 
 use std::fs;
+use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
 use hinomi_base::task::Shutdown;
@@ -43,10 +44,17 @@ struct Inner {
 struct Seen {
     /// The files whose certificate is in force.
     used: Stamp,
-    /// The files that do not fit, and whether that is said.
-    refused: Option<(Stamp, bool)>,
-    /// What is wrong with them.
+    /// The last look at others that could not be used.
+    refused: Option<Refused>,
+    /// What is wrong with them, once it is said.
     problem: Option<String>,
+}
+
+/// Files that can't be used (yet).
+#[derive(Debug, PartialEq, Eq)]
+struct Refused {
+    stamp: Stamp,
+    reason: String,
 }
 
 /// Modification time, size and inode of both files: what a replaced file changes.
@@ -84,35 +92,32 @@ impl Tls {
         }
     }
 
-    /// Takes what changed, if it fits. Files are replaced one after the other, so a pair that does not fit is called
-    /// wrong only when it is still the same at the next look.
+    /// Takes what changed, if it fits. What does not is tried again at every look: not only the files can be at fault,
+    /// but also rights, a mount or free file descriptors, and those leave the files as they were. Files are replaced one
+    /// after the other, so a pair that does not fit is called wrong only when the next look finds the same; once.
     fn look(&self) {
         let inner = &self.0;
         let now = stamp(&inner.files);
-        let mut seen = inner.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        if now == seen.used {
+        if now == inner.seen().used {
+            let mut seen = inner.seen();
             (seen.refused, seen.problem) = (None, None);
             return;
         }
-        let again = seen.refused.as_ref().is_some_and(|(stamp, _)| *stamp == now);
-        if again && seen.refused.as_ref().is_some_and(|(_, said)| *said) {
-            return;
-        }
-        match load(&inner.files) {
+        // Not under the lock: a disk that hangs must not hold up `hinomi status`.
+        let loaded = load(&inner.files);
+        let mut seen = inner.seen();
+        match loaded {
             Ok(config) => {
                 *inner.config.write().unwrap_or_else(PoisonError::into_inner) = config;
                 *seen = Seen { used: now, refused: None, problem: None };
                 tracing::info!(certificate = %inner.files.certificate.display(), "a new certificate is in force");
             }
             Err(reason) => {
-                if again {
-                    tracing::warn!(
-                        certificate = %inner.files.certificate.display(),
-                        "the new certificate can't be used, the old one stays in force: {reason}"
-                    );
-                    seen.problem = Some(reason);
+                let refused = Some(Refused { stamp: now, reason });
+                if seen.refused == refused {
+                    seen.say(&inner.files);
                 }
-                seen.refused = Some((now, again));
+                seen.refused = refused;
             }
         }
     }
@@ -120,12 +125,33 @@ impl Tls {
     /// How it is, for `hinomi status`.
     pub(crate) fn status(&self) -> CollectorStatus {
         let file = self.0.files.certificate.display();
-        let problem = self.0.seen.lock().unwrap_or_else(PoisonError::into_inner).problem.clone();
+        let problem = self.0.seen().problem.clone();
         let detail = match &problem {
             None => format!("the API shows the certificate of {file}"),
             Some(reason) => format!("the new certificate of {file} can't be used, the old one is: {reason}"),
         };
         CollectorStatus { name: "tls".to_owned(), ok: problem.is_none(), detail, facts: json!({}) }
+    }
+}
+
+impl Inner {
+    fn seen(&self) -> MutexGuard<'_, Seen> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Seen {
+    /// Says what is wrong, unless that is said.
+    fn say(&mut self, files: &Files) {
+        let Some(Refused { reason, .. }) = &self.refused else { return };
+        if self.problem.as_ref() == Some(reason) {
+            return;
+        }
+        tracing::warn!(
+            certificate = %files.certificate.display(),
+            "the new certificate can't be used, the old one stays in force: {reason}"
+        );
+        self.problem = Some(reason.clone());
     }
 }
 
@@ -159,5 +185,32 @@ fn load(files: &Files) -> Result<Arc<ServerConfig>, String> {
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, String> {
-    hinomi_disk::file::read_bounded(path, FILE_MAX_BYTES).map_err(|error| error.to_string())
+    use hinomi_disk::Error as Disk;
+    hinomi_disk::file::read_bounded(path, FILE_MAX_BYTES).map_err(|error| match error {
+        Disk::Io { source, .. } => {
+            format!("could not read {}: {source}{}", path.display(), remedy(&source))
+        }
+        Disk::Corrupt { .. } => {
+            format!(
+                "{} is longer than {FILE_MAX_BYTES} bytes, so it is no PEM file of a certificate or key",
+                path.display()
+            )
+        }
+        other => other.to_string(),
+    })
 }
+
+/// What to do about a file that can't be read.
+fn remedy(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::PermissionDenied => {
+            "; let the user that Hinomi runs as read it, and enter the folders above it"
+        }
+        io::ErrorKind::NotFound => "; put it there, or mend its path under `tls` in hinomi.yaml",
+        io::ErrorKind::IsADirectory => "; name the file in it",
+        _ => "",
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

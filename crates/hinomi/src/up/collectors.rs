@@ -20,6 +20,7 @@ use crate::render::status::RIGHTS;
 
 const DOCKER: &str = "docker";
 const OOM: &str = "oom";
+const INTAKE: &str = "intake";
 
 /// What collectors are built from.
 pub(crate) struct Parts<'a> {
@@ -44,7 +45,8 @@ impl Parts<'_> {
                 detail: "switched off by docker.enabled; no container is watched".to_owned(),
                 facts: Value::Null,
             });
-            return Vec::new();
+            // The kernel's kills are told apart by containers, so without them nobody listens for kills either.
+            return vec![task::spawn(INTAKE, hold(self.intake, shutdown.clone()))];
         }
         let sink: Arc<dyn Sink> = Arc::new(self.intake);
         let name = &self.settings.host.name;
@@ -77,6 +79,12 @@ impl Parts<'_> {
         self.handle.add_collector(move || oom_status(&victims.status()));
         vec![task::spawn(OOM, oom.run(shutdown.clone())), task::spawn(DOCKER, docker.run(shutdown.clone()))]
     }
+}
+
+/// Keeps the way in open until shutdown: the pipeline ends when nobody is left who could tell it anything.
+async fn hold(intake: Intake, mut shutdown: Shutdown) {
+    shutdown.wait().await;
+    drop(intake);
 }
 
 /// Waits until each collector has something to say about itself.

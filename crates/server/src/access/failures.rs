@@ -1,6 +1,7 @@
-//! A limit on wrong tokens.
+//! A limit on wrong tokens. It bounds what guessing costs Hinomi and its log, not the guessing: the right one falls under
+//! no limit.
 
-/// Wrong tokens within [`WITHIN_SECS`]; then none is looked at for the rest of it.
+/// Wrong tokens within [`WITHIN_SECS`] that are told so; for the rest of it others are refused as too many.
 pub(super) const MAX: usize = 10;
 /// The time over which they are counted, seconds.
 const WITHIN_SECS: u64 = 60;
@@ -10,7 +11,7 @@ const WITHIN_SECS: u64 = 60;
 pub(super) struct Failures(Vec<u64>);
 
 impl Failures {
-    /// Seconds until the next try is looked at; `None`: now.
+    /// Seconds until the next wrong one is told so; `None`: this one.
     pub(super) fn locked_for(&mut self, now: u64) -> Option<u64> {
         // A clock that was set back must not lock anybody out for longer.
         self.0.retain(|at| *at <= now && now - at < WITHIN_SECS);

@@ -12,12 +12,10 @@ use hinomi_config::Secret;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::{COOKIE, Gate, sessions};
+use super::{Gate, sessions};
 use crate::Error;
-use crate::guard::Peer;
+use crate::guard::{LOGIN_MAX_BYTES, Peer};
 
-/// Longest body of a login, bytes.
-const LOGIN_MAX_BYTES: usize = 1024;
 /// How long the answer to a wrong token takes.
 const WRONG_TAKES: Duration = Duration::from_millis(300);
 
@@ -37,7 +35,7 @@ async fn ask(
     Extension(peer): Extension<Peer>,
     headers: HeaderMap,
 ) -> Response {
-    let authenticated = gate.admit(&headers, peer.address.ip()).is_ok();
+    let authenticated = gate.admit(&headers, peer.near).is_ok();
     axum::Json(json!({ "login_required": gate.is_locked(), "authenticated": authenticated })).into_response()
 }
 
@@ -47,21 +45,24 @@ async fn log_in(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Error> {
+    // The guard has read it.
     let bytes =
         axum::body::to_bytes(body, LOGIN_MAX_BYTES).await.map_err(|_| Error::Body(LOGIN_MAX_BYTES))?;
     // The error of the decoder could repeat the token, so it is not shown.
     let login: Login = serde_json::from_slice(&bytes)
         .map_err(|_| Error::Parameter("the body is not {\"token\": \"…\"}".to_owned()))?;
     let token = Secret::new(login.token);
-    let entry = tokio::task::spawn_blocking(move || gate.log_in(token.expose(), peer.address.ip())).await;
+    let asked = Arc::clone(&gate);
+    let entry = tokio::task::spawn_blocking(move || asked.log_in(token.expose(), peer.near)).await;
     let entry = entry.map_err(|error| Error::Died(error.to_string()))?;
     if matches!(entry, Err(Error::WrongToken)) {
         tracing::warn!(from = %peer.address.ip(), "a login with a wrong token");
         tokio::time::sleep(WRONG_TAKES).await;
     }
     let mut response = StatusCode::NO_CONTENT.into_response();
-    if let Some(id) = entry? {
-        set_cookie(&mut response, &id, sessions::LIFE_SECS, is_secure(&peer, &headers))?;
+    if let Some((name, id)) = gate.cookie().zip(entry?) {
+        let life = sessions::LIFE_SECS;
+        set_cookie(&mut response, &format!("{name}={id}"), life, is_secure(&peer, &headers))?;
     }
     Ok(response)
 }
@@ -72,10 +73,13 @@ async fn log_out(
     headers: HeaderMap,
 ) -> Result<Response, Error> {
     let secure = is_secure(&peer, &headers);
-    let ended = tokio::task::spawn_blocking(move || gate.log_out(&headers)).await;
+    let asked = Arc::clone(&gate);
+    let ended = tokio::task::spawn_blocking(move || asked.log_out(&headers)).await;
     ended.map_err(|error| Error::Died(error.to_string()))?;
     let mut response = StatusCode::NO_CONTENT.into_response();
-    set_cookie(&mut response, "", 0, secure)?;
+    if let Some(name) = gate.cookie() {
+        set_cookie(&mut response, &format!("{name}="), 0, secure)?;
+    }
     Ok(response)
 }
 
@@ -84,9 +88,9 @@ fn is_secure(peer: &Peer, headers: &HeaderMap) -> bool {
     peer.tls || headers.get(header::ORIGIN).is_some_and(|origin| origin.as_bytes().starts_with(b"https://"))
 }
 
-fn set_cookie(response: &mut Response, id: &str, seconds: u64, secure: bool) -> Result<(), Error> {
+fn set_cookie(response: &mut Response, cookie: &str, seconds: u64, secure: bool) -> Result<(), Error> {
     let secure = if secure { "; Secure" } else { "" };
-    let text = format!("{COOKIE}={id}; HttpOnly; SameSite=Strict; Path=/; Max-Age={seconds}{secure}");
+    let text = format!("{cookie}; HttpOnly; SameSite=Strict; Path=/; Max-Age={seconds}{secure}");
     let value = HeaderValue::from_str(&text).map_err(|error| Error::Died(error.to_string()))?;
     response.headers_mut().insert(header::SET_COOKIE, value);
     Ok(())

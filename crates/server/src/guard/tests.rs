@@ -2,7 +2,12 @@
 
 use std::path::Path;
 
+use axum::Router;
 use axum::http::Request;
+use axum::routing::get;
+use futures_util::stream::pending;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
 use super::*;
 
@@ -19,7 +24,7 @@ const DOCUMENT: (&str, &str) = ("sec-fetch-dest", "document");
 const JSON: (&str, &str) = ("content-type", "application/json");
 
 fn peer(tls: bool) -> Peer {
-    Peer { address: SocketAddr::from(([192, 0, 2, 99], 40_000)), local: HERE, tls }
+    Peer { address: SocketAddr::from(([192, 0, 2, 99], 40_000)), local: HERE, tls, near: false }
 }
 
 fn own(hosts: &[&str], public_url: Option<&str>) -> Own {
@@ -207,65 +212,188 @@ fn every_path_of_the_api_is_data_and_asks_for_the_token() {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn one_request_too_many_is_told_so() -> Result<(), Box<dyn std::error::Error>> {
-    use axum::Router;
-    use axum::routing::get;
-    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-    use tokio::net::{TcpListener, TcpStream};
+type Tried<T = ()> = Result<T, Box<dyn std::error::Error>>;
 
-    let listener = TcpListener::bind("127.0.0.1:0").await?;
-    let address = listener.local_addr()?;
-    let guarding = Guard::new(&Access::default(), None, Gate::new(None, Path::new("/nonexistent")));
-    let nothing = futures_util::stream::pending::<std::io::Result<Vec<u8>>>;
-    let endless = move || async move { Body::from_stream(nothing()) };
-    let router = Router::new()
-        .route("/hangs", get(std::future::pending::<()>))
-        .route("/answers", get(|| async { "answered" }))
-        .route(SESSION, get(std::future::pending::<()>))
-        .route(STREAM, get(endless))
-        .layer(axum::middleware::from_fn_with_state(Arc::clone(&guarding), guard));
-    let service = router.into_make_service_with_connect_info::<Peer>();
-    let listener = crate::connection::Bounded::new(listener, None);
-    let server = tokio::spawn(axum::serve(listener, service).into_future());
-    let send = async |path: &str| -> std::io::Result<TcpStream> {
-        let mut stream = TcpStream::connect(address).await?;
-        let request = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+const LOGIN: &str = "POST /api/hinomi/v1/session HTTP/1.1\r\nContent-Type: application/json\r\n";
+
+/// Handlers that hang or answer, behind the real layers and over real sockets. To it 127.0.0.2 is another machine.
+struct Served {
+    guarding: Arc<Guard>,
+    address: SocketAddr,
+    server: tokio::task::JoinHandle<std::io::Result<()>>,
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        self.server.abort();
+    }
+}
+
+impl Served {
+    async fn start() -> Tried<Self> {
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let address = listener.local_addr()?;
+        let guarding = Guard::new(&Access::default(), None, Gate::new(None, Path::new("/nonexistent"))?);
+        let endless = || async { Body::from_stream(pending::<std::io::Result<Vec<u8>>>()) };
+        let half = || async {
+            let body = Body::from_stream(pending::<std::io::Result<Vec<u8>>>());
+            ([(header::CONTENT_TYPE, "application/json")], body)
+        };
+        let router = Router::new()
+            .route("/hangs", get(std::future::pending::<()>))
+            .route("/answers", get(|| async { "answered" }))
+            .route("/api/hinomi/v1/half", get(half))
+            .route(SESSION, get(std::future::pending::<()>).post(std::future::pending::<()>))
+            .route(STREAM, get(endless));
+        let router = crate::routes::guarded(router, Arc::clone(&guarding));
+        let service = router.into_make_service_with_connect_info::<Peer>();
+        let is_near = |ip| ip != IpAddr::from([127, 0, 0, 2]);
+        let listener = crate::connection::Bounded::with_near(listener, None, is_near);
+        let server = tokio::spawn(axum::serve(listener, service).into_future());
+        Ok(Self { guarding, address, server })
+    }
+
+    /// Sends a request's begin, as `GET` or as it stands, from this machine or from another.
+    async fn send(&self, near: bool, head: &str) -> std::io::Result<TcpStream> {
+        let socket = TcpSocket::new_v4()?;
+        socket.bind(SocketAddr::from(([127, 0, 0, if near { 1 } else { 2 }], 0)))?;
+        let mut stream = socket.connect(self.address).await?;
+        let get = format!("GET {head} HTTP/1.1\r\n");
+        let head = if head.contains("HTTP") { head } else { &get };
+        let request = format!("{head}Host: {}\r\nConnection: close\r\n\r\n", self.address);
         stream.write_all(request.as_bytes()).await?;
         Ok(stream)
-    };
-    let answer = async |path: &str| -> std::io::Result<String> {
+    }
+
+    async fn answer(&self, near: bool, head: &str) -> std::io::Result<String> {
         let mut text = String::new();
-        send(path).await?.read_to_string(&mut text).await?;
+        self.send(near, head).await?.read_to_string(&mut text).await?;
         Ok(text)
-    };
+    }
+}
+
+/// Until so many places are free.
+async fn free(places: &Semaphore, count: usize) {
+    let begin = std::time::Instant::now();
+    while places.available_permits() != count {
+        assert!(begin.elapsed() < Duration::from_secs(10), "{} free", places.available_permits());
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_request_too_many_is_told_so() -> Tried {
+    let served = Served::start().await?;
+    let guarding = &served.guarding;
+    let login = format!("{LOGIN}Content-Length: 0\r\n");
     let all = [
-        (&guarding.streams, STREAMS_MAX, STREAM),
-        (&guarding.logins, LOGINS_MAX, SESSION),
-        (&guarding.requests, REQUESTS_MAX, "/hangs"),
+        (&guarding.streams, STREAM, STREAM),
+        (&guarding.asks, SESSION, SESSION),
+        (&guarding.logins, login.as_str(), login.as_str()),
+        (&guarding.requests, "/hangs", "/answers"),
     ];
     let mut hanging = Vec::new();
-    for (places, max, path) in all {
-        for _ in 0..max {
-            hanging.push(send(path).await?);
+    for (places, hangs, more) in all {
+        for _ in 0..places.max.far {
+            hanging.push(served.send(false, hangs).await?);
         }
-        while places.available_permits() > 0 {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    }
-    for path in ["/answers", STREAM, SESSION] {
-        let refused = answer(path).await?;
-        assert!(refused.starts_with("HTTP/1.1 429"), "{refused}");
+        free(&places.far, 0).await;
+        let refused = served.answer(false, more).await?;
+        assert!(refused.starts_with("HTTP/1.1 429"), "{more}: {refused}");
         assert!(refused.contains("retry-after: 1") && refused.contains("\"limited\""), "{refused}");
+        // What is left is this machine's.
+        for _ in places.max.far..places.max.all {
+            hanging.push(served.send(true, hangs).await?);
+        }
+        free(&places.all, 0).await;
+        let refused = served.answer(true, more).await?;
+        assert!(refused.starts_with("HTTP/1.1 429"), "{more}: {refused}");
     }
     // Whoever goes away makes room.
     hanging.clear();
-    for (places, max, _) in all {
-        while places.available_permits() < max {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+    for (places, ..) in all {
+        free(&places.all, places.max.all).await;
+        free(&places.far, places.max.far).await;
     }
-    assert!(answer("/answers").await?.ends_with("answered"));
-    server.abort();
+    assert!(served.answer(false, "/answers").await?.ends_with("answered"));
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn slow_logins_take_no_place() -> Tried {
+    let served = Served::start().await?;
+    let begin = std::time::Instant::now();
+    let mut slow = Vec::new();
+    for _ in 0..3 * LOGINS_MAX.all {
+        slow.push(served.send(false, &format!("{LOGIN}Content-Length: 10\r\n")).await?);
+    }
+    // Each is answered in time, and none of them held a place.
+    let mut least = usize::MAX;
+    let mut text = String::new();
+    let ended = async {
+        for stream in &mut slow {
+            text.clear();
+            stream.read_to_string(&mut text).await?;
+            assert!(text.starts_with("HTTP/1.1 408") && text.contains("\"invalid\""), "{text}");
+        }
+        std::io::Result::Ok(())
+    };
+    let watched = async {
+        loop {
+            least = least.min(served.guarding.logins.all.available_permits());
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    };
+    tokio::select! {
+        ended = ended => ended?,
+        () = watched => {}
+    }
+    assert_eq!(least, LOGINS_MAX.all);
+    let took = begin.elapsed();
+    assert!(took >= LOGIN_TIME_MAX && took < 3 * LOGIN_TIME_MAX, "{took:?}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_translation_holds_the_requests_place() -> Tried {
+    let served = Served::start().await?;
+    let places = &served.guarding.requests;
+    let hanging = served.send(true, "/api/hinomi/v1/half?lang=ja").await?;
+    let held = tokio::time::timeout(Duration::from_secs(5), free(&places.all, REQUESTS_MAX.all - 1)).await;
+    assert!(held.is_ok(), "it never took one");
+    // The handler has answered long ago.
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    assert_eq!(places.all.available_permits(), REQUESTS_MAX.all - 1);
+    drop(hanging);
+    free(&places.all, REQUESTS_MAX.all).await;
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_translation_has_the_requests_time() -> Tried {
+    let served = Served::start().await?;
+    let begin = tokio::time::Instant::now();
+    let answer = served.answer(true, "/api/hinomi/v1/half?lang=ja").await?;
+    assert!(answer.starts_with("HTTP/1.1 503") && answer.contains("15s"), "{answer}");
+    assert!(!answer.contains("ask for less"), "in the reader's language: {answer}");
+    assert_eq!(begin.elapsed().as_secs(), REQUEST_TIME_MAX.as_secs());
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_language_that_is_none_is_refused_behind_the_checks() -> Tried {
+    let served = Served::start().await?;
+    let refused = served.answer(true, "/api/hinomi/v1/half?lang=xx").await?;
+    assert!(refused.starts_with("HTTP/1.1 400") && refused.contains("lang: "), "{refused}");
+    for (name, value) in HEADERS {
+        assert!(refused.contains(&format!("{name}: {value}")), "{name}: {refused}");
+    }
+    let mut stream = TcpStream::connect(served.address).await?;
+    let foreign =
+        "GET /api/hinomi/v1/half?lang=xx HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n";
+    stream.write_all(foreign.as_bytes()).await?;
+    let mut text = String::new();
+    stream.read_to_string(&mut text).await?;
+    assert!(text.starts_with("HTTP/1.1 403"), "{text}");
     Ok(())
 }

@@ -9,7 +9,8 @@ use serde_json::Value;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-use crate::running::{Running, get, phase, start};
+use crate::access::{KEYS, SESSION, TOKEN, cookie, log_in};
+use crate::running::{Running, ask, get, phase, start, start_with};
 
 /// An open stream.
 struct Stream {
@@ -27,9 +28,14 @@ struct Event {
 
 impl Stream {
     async fn open(address: SocketAddr, query: &str, last: Option<&str>) -> Self {
-        let mut socket = TcpStream::connect(address).await.unwrap();
         let last = last.map(|id| format!("Last-Event-ID: {id}\r\n")).unwrap_or_default();
-        let request = format!("GET /api/hinomi/v1/stream{query} HTTP/1.1\r\nHost: {address}\r\n{last}\r\n");
+        Self::open_with(address, query, &last).await
+    }
+
+    async fn open_with(address: SocketAddr, query: &str, headers: &str) -> Self {
+        let mut socket = TcpStream::connect(address).await.unwrap();
+        let request =
+            format!("GET /api/hinomi/v1/stream{query} HTTP/1.1\r\nHost: {address}\r\n{headers}\r\n");
         socket.write_all(request.as_bytes()).await.unwrap();
         Self { socket, bytes: Vec::new() }
     }
@@ -220,4 +226,31 @@ async fn it_ends_with_the_server() {
     drop(running);
     while stream.next().await.is_some() {}
     assert!(begin.elapsed() < Duration::from_millis(900), "{:?}", begin.elapsed());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_ends_with_its_session() {
+    let running = start_with(KEYS).await;
+    let at = running.address;
+    let [one, other] =
+        [log_in(at, TOKEN, &[]).await, log_in(at, TOKEN, &[]).await].map(|entry| cookie(&entry));
+    let open = async |header: String| {
+        let mut stream = Stream::open_with(at, "", &header).await;
+        stream.next_named("state").await;
+        stream
+    };
+    let mut stream = open(format!("Connection: close\r\nCookie: {one}\r\n")).await;
+    let mut others = open(format!("Cookie: {other}\r\n")).await;
+    let mut by_token = open(format!("Authorization: Bearer {TOKEN}\r\n")).await;
+    let host = at.to_string();
+    let exit = ask(at, "DELETE", SESSION, &[("Host", &host), ("Cookie", &one)]).await;
+    assert_eq!(exit.status, 204);
+    let begin = Instant::now();
+    while stream.next().await.is_some() {
+        assert!(begin.elapsed() < Duration::from_secs(2), "it goes on");
+    }
+    assert!(begin.elapsed() < Duration::from_secs(2), "{:?}", begin.elapsed());
+    push(&running, 1);
+    assert_eq!(others.seqs(1).await.len(), 1, "another session goes on");
+    assert_eq!(by_token.seqs(1).await.len(), 1, "and so does the token");
 }
