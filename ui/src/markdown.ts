@@ -1,6 +1,8 @@
 // A finding as Markdown, for a chat or a ticket: all that its page says, in the page's language. Pure but for the language.
 import type { Delivery, FindingDetail, Level, Log, StageRecord } from './api/types'
 import { findingWords as label } from './part/finding-words'
+import { shownText } from './part/log-text'
+import { GLYPHS, STAGE_SHAPES } from './part/shapes'
 import { telling, took } from './part/told'
 import { words } from './part/words'
 import { duration } from './time/format'
@@ -18,15 +20,10 @@ export interface About {
   unheard?: readonly Level[] | undefined
 }
 
-const SHAPES: Record<Level, string> = { none: '●', notice: '▲', alert: '■' }
-const OUTCOMES: Record<StageRecord['outcome'], string> = {
-  passed: '●', failed: '■', running: '◐', pending: '○', unknown: '◌', not_applicable: '–',
-}
-
 /** The finding as Markdown; ends with a line feed. */
 export function markdown(finding: FindingDetail, about: About): string {
   const blocks = [
-    `# ${SHAPES[finding.level]} ${words().level[finding.level]}: ${plain(finding.cause)}`,
+    `# ${GLYPHS[finding.level]} ${words().level[finding.level]}: ${plain(finding.cause)}`,
     list(summary(finding, about)),
     ...section(label().evidence, list(finding.evidence.facts.map(([name, value]) => fact(name, timesWithin(value, (at) => stamp(at, about.zone)))))),
     ...section(label().log, logBlock(finding.evidence.log, about.zone)),
@@ -42,7 +39,7 @@ function summary(finding: FindingDetail, about: About): string[] {
   const { healing } = finding
   const end = finding.resolved_at
   const lasted = duration(Math.max(0, (end ? Date.parse(end) : about.now) - Date.parse(finding.started_at)))
-  const ready = finding.ready === undefined || finding.desired === undefined ? '' : ` (${label().ready(finding.ready, finding.desired)})`
+  const ready = finding.ready === undefined || finding.desired === undefined ? '' : ` (${words().ready(finding.ready, finding.desired)})`
   const host = `${label().comma}${label().kind.node} ${plain(finding.resource.node ?? finding.resource.cluster)}`
   const subject = `${plain(finding.workload_name ?? finding.resource.name)}${ready}${finding.workload_name ? host : ''}`
   const failed = finding.stages?.find((record) => record.stage === finding.stage || record.outcome === 'failed')
@@ -74,7 +71,7 @@ function strip(finding: FindingDetail): string {
     const outcome = record.stage === finding.stage ? 'failed' : record.outcome
     const time = record.took_ms === undefined ? '' : ` ${duration(record.took_ms)}`
     const failed = outcome === 'failed'
-    const text = `${words().stage[record.stage]} ${OUTCOMES[outcome]}${failed ? ` ${words().outcome.failed}` : ''}${time}`
+    const text = `${words().stage[record.stage]} ${STAGE_SHAPES[outcome]}${failed ? ` ${words().outcome.failed}` : ''}${time}`
     return failed ? `**${text}**` : text
   }
   return (finding.stages ?? []).map(told).join(' → ')
@@ -83,7 +80,7 @@ function strip(finding: FindingDetail): string {
 function logBlock(log: Log | undefined, zone: string): string {
   const note = log?.note ? `${label().missing}: ${plain(log.note)}` : undefined
   if (!log || log.lines.length === 0) return log?.note ? plain(log.note) : label().noLines
-  const lines = log.lines.map((line) => `${line.at ? `${clockIn(line.at, zone)} ` : ''}${line.stderr ? 'E ' : ''}${line.text.replace(/\r/g, '')}`)
+  const lines = log.lines.map((line) => `${line.at ? `${clockIn(line.at, zone)} ` : ''}${line.stderr ? 'E ' : ''}${shownText(line.text)}`)
   const block = fenced(lines.join('\n'))
   return note ? `${note}\n\n${block}` : block
 }

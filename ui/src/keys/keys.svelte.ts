@@ -56,13 +56,21 @@ export function enableKeys(on: boolean): void {
   remember('keys.enabled', String(on))
 }
 
-/** Gives an action another key; whoever had it gets the old one. */
-export function bind(action: Action, key: string): void {
+/** First keys of pairs, like the `g` of `g o`: alone they can't be given to anything. */
+const prefixes = (): Set<string> => new Set([...Object.values(bindings), ...Object.keys(ALSO)].flatMap((key) => (key.includes(' ') && key !== ' ' ? [key.split(' ')[0] ?? ''] : [])))
+
+/** Gives an action another key; whoever had it gets the old one. `false`: the key begins pairs of keys. */
+export function bind(action: Action, key: string): boolean {
+  if (prefixes().has(key)) return false
   const other = (Object.keys(bindings) as Action[]).find((name) => bindings[name] === key)
   if (other && other !== action) bindings[other] = bindings[action]
   bindings[action] = key
   remember('keys', JSON.stringify(bindings))
+  return true
 }
+
+/** Whether the page that is shown does something on the action. */
+export const isHandled = (action: Action): boolean => FIXED.includes(action) || (handlers.get(action)?.length ?? 0) > 0
 
 export function resetKeys(): void {
   bindings = { ...DEFAULTS }
@@ -115,6 +123,8 @@ function pressed(event: KeyboardEvent): void {
   const key = prefix === '' ? event.key : `${prefix} ${event.key}`
   setPrefix('')
   const action = (Object.keys(bindings) as Action[]).find((name) => bindings[name] === key) ?? ALSO[key]
+  // Behind an open dialog nothing moves; the key of the help closes it.
+  if (document.querySelector('dialog[open]')) return action === 'help' ? run(action, event) : undefined
   if (action) return run(action, event)
   if (Object.values(bindings).some((bound) => bound.startsWith(`${event.key} `))) setPrefix(event.key)
 }

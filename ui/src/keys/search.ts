@@ -4,6 +4,8 @@ import type { Level } from '../api/types'
 export interface Entry {
   kind: 'page' | 'workload' | 'finding' | 'command'
   name: string
+  /** What tells it from others, where the name may change. */
+  id?: string
   level?: Level
   run: () => void
 }

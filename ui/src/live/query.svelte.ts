@@ -4,12 +4,19 @@
 //   {#if overview.data} …
 //
 // Call it while a component is made; it ends with the component.
+import { untrack } from 'svelte'
 import { ask, Failure, withQuery } from '../api/client'
 import { language } from '../i18n/language.svelte'
-import { onStale } from './stream.svelte'
+import { begins, onStale } from './stream.svelte'
 
 /** Shortest time between two questions of the same place, milliseconds. */
 const PAUSE = 200
+/**
+ * What is heard together leads to one question, milliseconds. When the page begins, the question waits for the stream's
+ * first words, but not for long: asked before them, it would have to be asked again because of them.
+ */
+const GATHER = 10
+const BEGIN_WAIT = 300
 /** Between tries while the server does not answer. */
 const RETRY = 2_000
 
@@ -50,7 +57,8 @@ export function live<T>(path: () => string | undefined): Live<T> {
       (why) => (failed = { target: asked, why }),
     )
     asker = mine
-    mine.askNow()
+    if (untrack(begins)) mine.askIn(BEGIN_WAIT)
+    else mine.askNow()
     const stop = onStale(() => mine.askSoon())
     return () => {
       stop()
@@ -81,6 +89,8 @@ export { withQuery }
 class Asker {
   #abort = new AbortController()
   #timer: ReturnType<typeof setTimeout> | undefined
+  /** When the timer is due. */
+  #due = 0
   #busy = false
   #again = false
   #lastAt = 0
@@ -98,8 +108,15 @@ class Asker {
   }
 
   askSoon(): void {
-    if (this.#timer !== undefined) return
-    const wait = Math.max(0, this.#lastAt + PAUSE - Date.now())
+    this.askIn(Math.max(GATHER, this.#lastAt + PAUSE - Date.now()))
+  }
+
+  /** In so many milliseconds, unless that is so earlier anyway. */
+  askIn(wait: number): void {
+    const due = Date.now() + wait
+    if (this.#timer !== undefined && this.#due <= due) return
+    clearTimeout(this.#timer)
+    this.#due = due
     this.#timer = setTimeout(() => this.askNow(), wait)
   }
 
@@ -130,8 +147,6 @@ class Asker {
     if (this.#again) {
       this.#again = false
       this.askSoon()
-    } else if (wait !== undefined && this.#timer === undefined) {
-      this.#timer = setTimeout(() => this.askNow(), wait)
-    }
+    } else if (wait !== undefined) this.askIn(wait)
   }
 }

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import type { Change, Resource } from '../api/types'
-import { changesPath, ofChange, workloadOf } from './change-lines'
+import { changesPath, ofChange } from './change-lines'
 
 const NOW = Date.parse('2026-11-24T03:00:00Z')
 const COMMON = 'attributes=spec%2Cintent%2Cruntime%2Cgap%2Cname&limit=100'
@@ -15,12 +15,6 @@ test.each([
   ['no range', 'yesterday', 'now', undefined],
 ])('changes of %s', (_, from, to, want) => expect(changesPath({ from, to }, NOW)).toBe(want))
 
-test('a workload is called as its page is', () => {
-  expect(workloadOf(resource({ kind: 'compose_service', project: 'shop', name: 'web' }))).toBe('shop/web')
-  expect(workloadOf(resource({ kind: 'lone_container', name: 'web' }))).toBe('web')
-  expect(workloadOf(resource())).toBeUndefined()
-})
-
 test('a first specification is a creation, a later one another configuration', () => {
   const change = (attribute: Change['attribute'], old?: string, source: Change['source'] = 'inspect'): Change =>
     ({ seq: 1, words: 'w', attribute, old, value: {}, resource: resource(), occurred_at: 'x', observed_at: 'y', source })
@@ -29,5 +23,16 @@ test('a first specification is a creation, a later one another configuration', (
   expect(ofChange(change('spec', 'image a', 'reconcile')).kind).toBe('configuration')
   expect(ofChange(change('runtime')).kind).toBe('runtime')
   expect(ofChange(change('name', 'a')).kind).toBe('renamed')
-  expect(ofChange(change('spec'))).toMatchObject({ name: 'web-1', workload: undefined, at: 'x' })
+  expect(ofChange(change('spec'))).toMatchObject({ name: 'web-1', workload: undefined, at: 'y' })
+})
+
+test.each([
+  ['at once', '03:00:00.000', '03:00:00.400', undefined],
+  ['two seconds later', '03:00:00.000', '03:00:02.000', undefined],
+  ['much later: both times are told', '02:10:00.000', '03:00:00.000', '2026-11-24T02:10:00.000Z'],
+  ['a clock that is ahead', '03:00:09.000', '03:00:00.000', '2026-11-24T03:00:09.000Z'],
+])('seen %s', (_, occurred, observed, want) => {
+  const [occurred_at, observed_at] = [`2026-11-24T${occurred}Z`, `2026-11-24T${observed}Z`]
+  const line = ofChange({ seq: 1, words: 'w', attribute: 'spec', value: {}, resource: resource(), occurred_at, observed_at, source: 'inspect' })
+  expect([line.at, line.occurred]).toEqual([observed_at, want])
 })

@@ -1,14 +1,16 @@
 // Lines of "what changed": from the overview's last hour, or from the timeline of a chosen range. Pure.
 import { withQuery } from '../api/client'
-import type { Change, Happening, Resource } from '../api/types'
+import type { Change, Happening } from '../api/types'
 import { parseTime, type Range } from '../route/range'
-
-/** `found`: Hinomi came upon it by comparing, so when it was made is not known. */
-export type ChangeKind = Happening['kind'] | 'found'
+import type { ChangeKind } from './words'
+import { workloadOf } from './workload-name'
 
 /** One line. */
 export interface ChangeLine {
+  /** When Hinomi saw it: orders all, and is what ranges are cut by. */
   at: string
+  /** When it happened, if that was noticeably another time. */
+  occurred?: string
   kind: ChangeKind
   words: string
   /** Whose: a workload, a host or a runtime. */
@@ -19,6 +21,8 @@ export interface ChangeLine {
 
 /** Most lines that are asked for and shown. */
 export const LINES_MAX = 100
+/** From this on the time of what happened and the time it was seen are told apart, milliseconds. */
+const APART = 2_000
 /** What of the timeline is a change that somebody wanted, or that concerns everything. */
 const ATTRIBUTES = 'spec,intent,runtime,gap,name'
 
@@ -35,13 +39,6 @@ export function changesPath(range: Range, now: number): string | undefined {
   return withQuery('/timeline', { from: new Date(from).toISOString(), to: end, ...common })
 }
 
-/** A workload's name as its page has it; undefined for a host or runtime. */
-export function workloadOf(resource: Resource): string | undefined {
-  const { workload } = resource
-  if (!workload) return undefined
-  return workload.project ? `${workload.project}/${workload.name}` : workload.name
-}
-
 export function ofHappening(happening: Happening): ChangeLine {
   const workload = happening.workload_name
   return { at: happening.at, kind: happening.kind, words: happening.words, name: workload ?? happening.resource.name, workload }
@@ -53,7 +50,9 @@ const KINDS: Partial<Record<Change['attribute'], Happening['kind']>> = {
 
 export function ofChange(change: Change): ChangeLine {
   const workload = workloadOf(change.resource)
-  return { at: change.occurred_at, kind: kindOf(change), words: change.words, name: workload ?? change.resource.name, workload }
+  const { occurred_at: occurred, observed_at: at } = change
+  const apart = Math.abs(Date.parse(at) - Date.parse(occurred)) > APART
+  return { at, ...(apart && { occurred }), kind: kindOf(change), words: change.words, name: workload ?? change.resource.name, workload }
 }
 
 function kindOf(change: Change): ChangeKind {

@@ -5,7 +5,7 @@ const text = texts({
   en: { state: {} as Record<string, string> },
   ja: {
     state: {
-      unknown: '不明', created: '作成済み', running: '実行中', paused: '一時停止中', restarting: '再起動中', removing: '削除中', dead: 'dead 状態',
+      unknown: '不明', created: '作成済み', running: '実行中', paused: '一時停止中', restarting: '再起動待ち', removing: '削除中', dead: 'dead（削除失敗）',
       exited: '終了', gone: '削除済み',
     },
   },

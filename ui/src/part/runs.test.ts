@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
-import type { End, InstanceDetail } from '../api/types'
-import { chosenInstance, instanceKey, olderRun, runOf, runsOf } from './runs'
+import type { End, InstanceDetail, Level, NowRow, Stage } from '../api/types'
+import { chosenInstance, failedOf, hasMore, instanceKey, olderRun, runOf, runsOf } from './runs'
 
 const end = (at: string, text?: string): End => ({
   at, words: 'exit code 1', intended: false, oom: false, ...(text && { log: { lines: [{ stderr: true, text }] } }),
@@ -54,3 +54,25 @@ test.each([
 test('no instances', () => {
   expect(chosenInstance([], 'x', [])).toBeUndefined()
 })
+
+const launched = (number: number, restarts = number - 1): InstanceDetail =>
+  ({ resource: { name: 'shop-web-1', uid: 'a' }, attempts: [{ number }, { number: number - 1 }], restarts }) as unknown as InstanceDetail
+const blames = (uid: string, stage: Stage | undefined, level: Level = 'alert') =>
+  ({ resource: { uid }, stage, level, started_at: '03:00' }) as unknown as NowRow
+
+test.each([
+  ['the newest launch', [blames('a', 'health')], 2, 'health 8'],
+  ['the loudest of two', [blames('a', 'start', 'notice'), blames('a', 'health')], 2, 'health 8'],
+  ['of another instance', [blames('b', 'health')], 2, undefined],
+  ['of the workload, with one instance only', [blames('w', 'pull')], 1, 'pull 8'],
+  ['no stage is blamed', [blames('a', undefined)], 1, undefined],
+])('a blamed stage: %s', (_, findings, count, want) => {
+  const found = failedOf({ findings, instances: Array.from({ length: count }) }, launched(8))
+  expect(found && `${found.stage} ${found.number}`).toBe(want)
+})
+
+test.each([
+  ['all are counted', launched(8), false],
+  ['the counting began later', launched(8, 30), true],
+  ['none is known', { attempts: [], restarts: 3 }, false],
+])('launches before: %s', (_, instance, want) => expect(hasMore(instance)).toBe(want))

@@ -1,6 +1,7 @@
 // The runs of an instance whose log lines can be looked at: the current one and those that ended. Pure.
-import type { End, InstanceDetail, Log, NowRow } from '../api/types'
+import type { End, InstanceDetail, Log, NowRow, Stage } from '../api/types'
 import { keyed } from './keyed'
+import { loudest } from './loudest'
 
 /** One run. */
 export interface Run {
@@ -43,3 +44,19 @@ export function chosenInstance(
   const blamed = findings.map((finding) => instances.find((one) => one.resource.uid === finding.resource.uid))
   return chosen ?? blamed.find((one) => one !== undefined) ?? instances[0]
 }
+
+/** The stage of an instance's newest launch that the loudest open finding about it blames, and that launch's number. */
+export function failedOf(
+  { findings, instances }: { findings: readonly Pick<NowRow, 'resource' | 'stage' | 'level' | 'started_at'>[]; instances: readonly unknown[] },
+  instance: Pick<InstanceDetail, 'resource' | 'attempts'>,
+): { stage: Stage; number: number } | undefined {
+  const number = instance.attempts[0]?.number
+  // What is said of the whole workload is said of its only instance.
+  const mine = findings.filter((one) => one.stage !== undefined && (one.resource.uid === instance.resource.uid || instances.length === 1))
+  const stage = loudest(mine)?.stage
+  return stage === undefined || number === undefined ? undefined : { stage, number }
+}
+
+/** It was launched more often than is counted: the counting began when Hinomi saw it first. */
+export const hasMore = (instance: Pick<InstanceDetail, 'attempts' | 'restarts'>): boolean =>
+  instance.attempts[0] !== undefined && instance.attempts[0].number < instance.restarts + 1

@@ -4,12 +4,10 @@ import { texts } from '../i18n/language.svelte'
 export const workloadColumns = texts({
   en: {
     level: 'Level', name: 'Name', ready: 'Ready', state: 'State', since: 'Since', restarts: 'Restarts', image: 'Image', healer: 'Healer',
-    readyOf: (ready: number, desired: number) => `${ready} of ${desired} ready`,
     moreImages: (n: number) => `and ${n} more`,
   },
   ja: {
     level: 'レベル', name: '名前', ready: '稼働', state: '状態', since: '経過', restarts: '再起動', image: 'イメージ', healer: '修復役',
-    readyOf: (ready, desired) => `${desired} 個中 ${ready} 個が稼働`,
     moreImages: (n) => `ほか ${n} 件`,
   },
 })

@@ -12,13 +12,16 @@ test('a row sums its instances', () => {
     name: 'shop/web', cluster: 'host', kind: 'compose_service', desired: 3, ready: 2, level: 'alert',
     instances: [instance('running', '2026-01-01', 'app:1', 2), instance('exited', '2026-01-03', 'app:2', 1), instance('running', '2026-01-02', 'app:1', 0)],
   }
-  const finding = { workload_name: 'shop/web', healing: { healer: 'Docker', state: 'working', tries: 1 } } as NowRow
-  expect(rowsOf([workload], [finding])).toEqual([
+  const finding = (level: Level, started_at: string, healer: string, cluster = 'host') =>
+    ({ workload_name: 'shop/web', resource: { cluster }, level, started_at, healing: { healer, state: 'working', tries: 1 } }) as NowRow
+  const findings = [finding('notice', '2026-01-01', 'nobody'), finding('alert', '2025-12-31', 'Docker'), finding('alert', '2025-12-01', 'other', 'elsewhere')]
+  expect(rowsOf([workload], findings)).toEqual([
     row('shop/web', {
-      desired: 3, ready: 2, level: 'alert', restarts: 3, since: '2026-01-03', healer: 'Docker',
+      desired: 3, ready: 2, level: 'alert', restarts: 3, since: '2025-12-31', healer: 'Docker',
       states: [{ state: 'running', count: 2 }, { state: 'exited', count: 1 }], images: ['app:1', 'app:2'],
     }),
   ])
+  expect(rowsOf([workload], [])[0]).toMatchObject({ since: '2026-01-03', healer: undefined })
   expect(rowsOf([{ ...workload, instances: [] }], [])[0]).toMatchObject({ since: undefined, healer: undefined, states: [], restarts: 0 })
 })
 
@@ -30,6 +33,12 @@ test.each([
   ['web running', false],
 ])('the text %j finds shop/web: %s', (text, want) =>
   expect(has(row('shop/web', { states: [{ state: 'exited', count: 1 }], images: ['app:1'] }), text)).toBe(want))
+
+test('a state is also found as it is shown', () => {
+  const exited = row('web', { states: [{ state: 'exited', count: 1 }] })
+  expect(has(exited, '終了', () => '終了')).toBe(true)
+  expect(has(exited, '終了')).toBe(false)
+})
 
 test.each<[string | undefined, Level[]]>([
   [undefined, []],

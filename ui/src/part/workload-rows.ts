@@ -1,5 +1,6 @@
 // The list of workloads: what a row says, which rows are shown, in which order. Pure.
 import type { Level, NowRow, Workload } from '../api/types'
+import { loudest } from './loudest'
 
 /** How many instances are in a state, in the words of the server. */
 export interface StateCount {
@@ -16,7 +17,7 @@ export interface WorkloadRow {
   ready: number
   level: Level
   states: StateCount[]
-  /** When the last instance came into its state. */
+  /** Since when its loudest finding is open; where none is, when the last instance came into its state. */
   since?: string
   restarts: number
   images: string[]
@@ -32,32 +33,36 @@ export const ROWS_MAX = 1000
 
 const RANK: Record<Level, number> = { alert: 0, notice: 1, none: 2 }
 
-/** Rows of an answer; `findings` are the open ones, for their healers. */
+/** Rows of an answer; `findings` are the open ones: who heals, and since when it is so, the loudest of them says. */
 export function rowsOf(workloads: readonly Workload[], findings: readonly NowRow[]): WorkloadRow[] {
-  const healers = new Map<string, string>()
-  for (const finding of findings)
-    if (finding.workload_name !== undefined && !healers.has(finding.workload_name)) healers.set(finding.workload_name, finding.healing.healer)
-  return workloads.map((workload) => rowOf(workload, healers.get(workload.name)))
+  const open = new Map<string, NowRow[]>()
+  const placeOf = (cluster: string, name: string): string => `${cluster} ${name}`
+  for (const finding of findings) {
+    if (finding.workload_name === undefined) continue
+    const place = placeOf(finding.resource.cluster, finding.workload_name)
+    open.set(place, [...(open.get(place) ?? []), finding])
+  }
+  return workloads.map((workload) => rowOf(workload, loudest(open.get(placeOf(workload.cluster, workload.name)) ?? [])))
 }
 
-function rowOf(workload: Workload, healer: string | undefined): WorkloadRow {
+function rowOf(workload: Workload, finding: NowRow | undefined): WorkloadRow {
   const { name, cluster, kind, desired, ready, level, instances } = workload
   const counts = new Map<string, number>()
   for (const { state } of instances) counts.set(state, (counts.get(state) ?? 0) + 1)
-  const since = instances.reduce<string | undefined>((newest, one) => (newest === undefined || one.since > newest ? one.since : newest), undefined)
+  const stateSince = instances.reduce<string | undefined>((newest, one) => (newest === undefined || one.since > newest ? one.since : newest), undefined)
   return {
-    name, cluster, kind, desired, ready, level, since, healer,
+    name, cluster, kind, desired, ready, level, since: finding?.started_at ?? stateSince, healer: finding?.healing.healer,
     states: [...counts].map(([state, count]) => ({ state, count })),
     restarts: instances.reduce((sum, one) => sum + one.restarts, 0),
     images: [...new Set(instances.map((one) => one.image))],
   }
 }
 
-/** Whether a row has all words of a text, in its name, state, image or healer. */
-export function has(row: WorkloadRow, text: string): boolean {
+/** Whether a row has all words of a text, in its name, state (also as `stateWord` shows it), image or healer. */
+export function has(row: WorkloadRow, text: string, stateWord = (state: string): string => state): boolean {
   const words = text.toLowerCase().split(/\s+/).filter((word) => word !== '')
   if (words.length === 0) return true
-  const said = [row.name, ...row.states.map((one) => one.state), ...row.images, row.healer ?? ''].join('\n').toLowerCase()
+  const said = [row.name, ...row.states.flatMap((one) => [one.state, stateWord(one.state)]), ...row.images, row.healer ?? ''].join('\n').toLowerCase()
   return words.every((word) => said.includes(word))
 }
 

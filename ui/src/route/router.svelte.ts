@@ -32,14 +32,66 @@ export function href(path: string, more: Record<string, string | undefined> = {}
   return given.length === 0 ? path : `${path}?${new URLSearchParams(given).toString()}`
 }
 
+/** What stays with an entry of the history: how far down one was, and how many entries of ours lie before it. */
+interface Kept {
+  scroll: number
+  row: string | undefined
+  depth: number
+}
+
+const kept = (): Kept => {
+  const state: unknown = history.state
+  return { scroll: 0, row: undefined, depth: 0, ...(typeof state === 'object' && state !== null ? state : {}) }
+}
+
+/** Notes where one is on the page that is about to be left. */
+function keepPlace(): void {
+  const row = document.activeElement?.closest<HTMLAnchorElement>('a[data-row]')?.getAttribute('href') ?? undefined
+  history.replaceState({ ...kept(), scroll: scrollY, row } satisfies Kept, '')
+}
+
 /** Goes to an address of this page. */
 export function go(target: string, how: { replace?: boolean } = {}): void {
   if (target === location.pathname + location.search + location.hash) return
-  if (how.replace) history.replaceState(null, '', target)
-  else history.pushState(null, '', target)
+  if (how.replace) history.replaceState(kept(), '', target)
+  else {
+    keepPlace()
+    history.pushState({ scroll: 0, row: undefined, depth: kept().depth + 1 } satisfies Kept, '', target)
+  }
   const before = place.path
   place = here()
-  if (place.path !== before) scrollTo(0, 0)
+  if (place.path === before) return
+  scrollTo(0, 0)
+  // Whoever listens to the page hears that it is another one, and goes on from its begin.
+  document.getElementById('content')?.focus({ preventScroll: true })
+}
+
+/** Back to where one came from within Hinomi; out of it never. */
+export function back(): void {
+  if (kept().depth > 0) history.back()
+  else if (place.path !== '/') go('/')
+}
+
+/** How long a page may take to be as long as it was, milliseconds. */
+const RESTORE_TIME = 3_000
+
+/** Once the page is there again: as far down, and on the row, as it was left. */
+function restorePlace(): void {
+  const { scroll, row } = kept()
+  const until = Date.now() + RESTORE_TIME
+  const path = place.path
+  const attempt = (): void => {
+    if (place.path !== path || Date.now() > until) return
+    const link = row === undefined ? null : document.querySelector<HTMLElement>(`main a[data-row][href="${CSS.escape(row)}"]`)
+    const long = document.documentElement.scrollHeight - innerHeight >= scroll
+    if (!long || (row !== undefined && !link)) {
+      requestAnimationFrame(attempt)
+      return
+    }
+    scrollTo(0, scroll)
+    link?.focus({ preventScroll: true })
+  }
+  requestAnimationFrame(attempt)
 }
 
 /** Changes values of the query, `undefined` takes one out. `replace` while something is dragged or typed. */
@@ -69,8 +121,10 @@ export function chosenSpan(): Span | undefined {
 
 /** Begins to follow links and the browser's back and forward; gives back how to stop. */
 export function beginRouter(): () => void {
+  history.scrollRestoration = 'manual'
   const popped = (): void => {
     place = here()
+    restorePlace()
   }
   const clicked = (event: MouseEvent): void => {
     if (event.defaultPrevented || event.button !== 0 || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return

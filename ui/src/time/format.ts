@@ -1,5 +1,6 @@
 // Points in time and durations for people: the user's zone, 24 hours.
 import { language } from '../i18n/language.svelte'
+import { currentDay } from './now.svelte'
 
 const options = (parts: Intl.DateTimeFormatOptions): Intl.DateTimeFormatOptions => ({ ...parts, hourCycle: 'h23' })
 
@@ -29,10 +30,10 @@ export const day = (at: number | string | Date): string => format(at, 'day', DAY
 /** Date and time to the second. */
 export const full = (at: number | string | Date): string => format(at, 'full', FULL)
 
-/** `clock` for today, else with the day before it. */
-export function clockOrDay(at: number | string | Date, now: number = Date.now()): string {
-  const same = new Date(at).toDateString() === new Date(now).toDateString()
-  return same ? clock(at) : `${day(at)} ${clock(at)}`
+/** `clock` for today (or for the day of `beside`), else with the day before it. */
+export function clockOrDay(at: number | string | Date, beside?: number): string {
+  const here = beside === undefined ? currentDay() : new Date(beside).toDateString()
+  return new Date(at).toDateString() === here ? clock(at) : `${day(at)} ${clock(at)}`
 }
 
 /** The zone that times are shown in, like `Asia/Tokyo`. */

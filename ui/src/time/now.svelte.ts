@@ -2,11 +2,24 @@
 
 let offset = 0
 let tick = $state(Date.now())
+let today = $state(dayOf(Date.now()))
+
+function dayOf(at: number): string {
+  return new Date(at).toDateString()
+}
+
+function set(at: number): void {
+  tick = at
+  today = dayOf(at)
+}
 
 /** Now by the server's clock, milliseconds; reactive, once a second. */
 export function now(): number {
   return tick
 }
+
+/** The day that `now` lies in, in the user's zone; changes once at midnight. */
+export const currentDay = (): string => today
 
 /** The server said its time just now: a browser's clock may be minutes off. */
 export function heard(serverTime: string): void {
@@ -15,11 +28,11 @@ export function heard(serverTime: string): void {
   const next = at - Date.now()
   // Small differences are the way of the message; only real ones count.
   if (Math.abs(next - offset) > 250) offset = next
-  tick = Date.now() + offset
+  set(Date.now() + offset)
 }
 
 /** Begins to tick; gives back how to stop. */
 export function beginClock(): () => void {
-  const timer = setInterval(() => (tick = Date.now() + offset), 1000)
+  const timer = setInterval(() => set(Date.now() + offset), 1000)
   return () => clearInterval(timer)
 }

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import type { Change } from '../api/types'
-import { attributesOf, barOf, barsOf, eventOf, KINDS, unseenOf, workloadOf } from './event'
+import { attributesOf, barOf, barsOf, eventOf, KINDS, unseenOf } from './event'
 import { BEGIN, changeOf, event, findingOf } from './fixture'
 
 test.each<[Change['attribute'], unknown, string]>([
@@ -50,12 +50,4 @@ test('a finding without an end is open', () => {
 test('a finding that is told twice is one', () => {
   const twice = [findingOf('f', 'web-1', 'notice', 5), findingOf('g', 'web-1', 'none', 6), findingOf('f', 'web-1', 'alert', 5)]
   expect(barsOf(twice).map((bar) => `${bar.key} ${bar.finding.level}`)).toEqual(['f alert', 'g none'])
-})
-
-test('the workload of a resource is named as its page is', () => {
-  const { resource } = changeOf(1, 'web-1', 'phase', {}, 0)
-  expect(workloadOf(resource)).toBe('shop/web')
-  expect(workloadOf({ ...resource, workload: { kind: 'lone_container', name: 'db' } })).toBe('db')
-  expect(workloadOf({ ...resource, workload: undefined })).toBeUndefined()
-  expect(workloadOf({ ...resource, workload: undefined, kind: 'workload', name: 'shop/web' })).toBe('shop/web')
 })

@@ -1,5 +1,5 @@
 // A state change as the timeline draws it: its kind, its place in time, its mark. Pure.
-import type { Change, Level, Resource, Timeline } from '../api/types'
+import type { Change, Level, Timeline } from '../api/types'
 
 /** Kinds of changes that a reader tells apart, the loudest first. */
 export const KINDS = ['oom', 'exit', 'health', 'stage', 'deploy', 'intent', 'runtime', 'gap', 'phase'] as const
@@ -118,13 +118,6 @@ export function unseenOf(event: Event): Unseen | undefined {
   const from = Date.parse(text(field(event.change.value, 'from')))
   const to = Date.parse(text(field(event.change.value, 'to')))
   return Number.isNaN(from) || Number.isNaN(to) || from >= to ? undefined : { from, to }
-}
-
-/** The workload's name as its page has it; undefined for what belongs to none. */
-export function workloadOf(resource: Resource): string | undefined {
-  const { workload } = resource
-  if (workload) return workload.project === undefined || workload.project === '' ? workload.name : `${workload.project}/${workload.name}`
-  return resource.kind === 'workload' ? resource.name : undefined
 }
 
 export const LEVELS: readonly Level[] = ['none', 'notice', 'alert']

@@ -1,6 +1,7 @@
 // Events and findings sorted into lanes, and what the filters leave of them. Pure.
 import type { Level, Resource } from '../api/types'
-import { rank, workloadOf, type Bar, type Event, type Kind } from './event'
+import { workloadOf } from '../part/workload-name'
+import { rank, type Bar, type Event, type Kind } from './event'
 import { inOrder, stretches, type Stretch } from './state'
 
 export const GROUPS = ['workload', 'instance', 'plane'] as const

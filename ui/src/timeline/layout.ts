@@ -166,15 +166,15 @@ export interface Hit {
   bar?: Bar
 }
 
-/** `y` counts from the top of all lanes. */
-export function hit(all: readonly Placed[], x: number, y: number, view: Span, sizes: Sizes): Hit | undefined {
+/** `y` counts from the top of all lanes; bars without an end are known until `now`. */
+export function hit(all: readonly Placed[], x: number, y: number, view: Span, sizes: Sizes, now = view.to): Hit | undefined {
   const one = all[laneAt(all, y)]
   if (!one) return undefined
   const { lane } = one
   if (x < sizes.names) return { lane, name: true, count: 0 }
   if (lane.bars.length > 0 && y >= one.y + one.bars - 3 && y < one.y + one.bars + BAR - 3) {
     const at = timeOf(x, view, sizes)
-    const bar = lane.bars.findLast((bar) => bar.from <= at && (bar.to ?? view.to) >= at)
+    const bar = lane.bars.findLast((bar) => bar.from <= at && (bar.to ?? now) >= at)
     // A short finding is drawn wider than it lasted.
     const near = bar ?? lane.bars.findLast((bar) => Math.abs(xOf(Math.max(bar.from, view.from), view, sizes) - x) <= REACH * 2)
     if (near) return { lane, name: false, count: 0, bar: near }

@@ -1,5 +1,6 @@
 // Draws the lanes on a canvas. Colours come from the page's custom properties, so that light, dark and paper all fit.
 import type { Level } from '../api/types'
+import { GLYPHS } from '../part/shapes'
 import type { Span } from '../route/range'
 import type { Tick } from './axis'
 import { TICK, type Mark, type Shape, type Unseen } from './event'
@@ -39,6 +40,7 @@ export interface Scene {
   scroll: number
   lanes: readonly Placed[]
   view: Span
+  /** Until then it is known how everything is: what is open ends there. */
   now: number
   unseen: readonly Unseen[]
   ticks: readonly Tick[]
@@ -56,7 +58,6 @@ export interface Scene {
 }
 
 const MARK = 13
-const GLYPHS: Record<Level, string> = { none: '●', notice: '▲', alert: '■' }
 
 type Context = CanvasRenderingContext2D
 
@@ -65,25 +66,29 @@ export function paint(ctx: Context, scene: Scene): void {
   ctx.fillStyle = palette.panel
   ctx.fillRect(0, 0, sizes.width, height)
   grid(ctx, scene)
-  ctx.save()
-  ctx.beginPath()
-  ctx.rect(0, sizes.axis, sizes.width, height - sizes.axis)
-  ctx.clip()
-  ctx.translate(0, sizes.axis - scene.scroll)
-  eachSeen(scene, (placed) => lane(ctx, scene, placed))
-  ctx.restore()
+  eachSeen(ctx, scene, (placed) => lane(ctx, scene, placed))
+  // A state or finding that goes on through a time that was not seen is covered there; what was seen is not.
   hatched(ctx, scene)
+  eachSeen(ctx, scene, (placed) => above(ctx, scene, placed))
   cursors(ctx, scene)
   axis(ctx, scene)
 }
 
-function eachSeen(scene: Scene, draw: (placed: Placed) => void): void {
+/** Draws each lane that is in sight; places count from the top of all lanes. */
+function eachSeen(ctx: Context, scene: Scene, draw: (placed: Placed) => void): void {
+  const { sizes } = scene
+  ctx.save()
+  ctx.beginPath()
+  ctx.rect(0, sizes.axis, sizes.width, scene.height - sizes.axis)
+  ctx.clip()
+  ctx.translate(0, sizes.axis - scene.scroll)
   const bottom = scene.scroll + scene.height - scene.sizes.axis
   for (let at = Math.max(0, laneAt(scene.lanes, scene.scroll)); at < scene.lanes.length; at += 1) {
     const placed = scene.lanes[at]
-    if (!placed || placed.y > bottom) return
+    if (!placed || placed.y > bottom) break
     draw(placed)
   }
+  ctx.restore()
 }
 
 function grid(ctx: Context, scene: Scene): void {
@@ -138,14 +143,25 @@ function lane(ctx: Context, scene: Scene, placed: Placed): void {
   }
   ctx.strokeStyle = palette.line
   line(ctx, 0, placed.y + placed.height - 0.5, sizes.width, placed.y + placed.height - 0.5)
+  beside(ctx, scene, placed, () => {
+    states(ctx, scene, placed)
+    findings(ctx, scene, placed)
+  })
+}
+
+/** What lies above all else of a lane. */
+function above(ctx: Context, scene: Scene, placed: Placed): void {
   name(ctx, scene, placed)
+  beside(ctx, scene, placed, () => marks(ctx, scene, placed))
+}
+
+/** Draws in a lane beside the column of names. */
+function beside(ctx: Context, { sizes }: Scene, placed: Placed, draw: () => void): void {
   ctx.save()
   ctx.beginPath()
   ctx.rect(sizes.names, placed.y, sizes.width - sizes.names, placed.height)
   ctx.clip()
-  states(ctx, scene, placed)
-  findings(ctx, scene, placed)
-  marks(ctx, scene, placed)
+  draw()
   ctx.restore()
 }
 
@@ -156,6 +172,14 @@ function name(ctx: Context, scene: Scene, placed: Placed): void {
   ctx.textAlign = 'left'
   ctx.textBaseline = 'middle'
   let x = sizes.names === 0 ? 2 : 8
+  const font = `${placed.lane.key === scene.lane ? '600 ' : ''}12.5px ${palette.font}`
+  ctx.font = font
+  const text = fitted(ctx, scene.laneName(placed), (sizes.names || sizes.width) - x - (level === undefined ? 8 : 23))
+  if (sizes.names === 0) {
+    // It stands in the picture: nothing there may show through.
+    ctx.fillStyle = palette.panel
+    ctx.fillRect(0, y - 8, x + (level === undefined ? 4 : 19) + ctx.measureText(text).width, 16)
+  }
   if (level !== undefined) {
     ctx.fillStyle = palette[level]
     ctx.font = `11px ${palette.font}`
@@ -163,8 +187,8 @@ function name(ctx: Context, scene: Scene, placed: Placed): void {
     x += 15
   }
   ctx.fillStyle = palette.text
-  ctx.font = `${placed.lane.key === scene.lane ? '600 ' : ''}12.5px ${palette.font}`
-  ctx.fillText(fitted(ctx, scene.laneName(placed), (sizes.names || sizes.width) - x - 8), x, y)
+  ctx.font = font
+  ctx.fillText(text, x, y)
 }
 
 const fittings = new Map<string, string>()
@@ -246,7 +270,7 @@ function findings(ctx: Context, scene: Scene, placed: Placed): void {
   const top = placed.y + placed.bars
   const height = 16
   for (const bar of placed.lane.bars) {
-    const end = bar.to ?? scene.now
+    const end = bar.to ?? Math.max(scene.now, bar.from)
     if (end < scene.view.from || bar.from > scene.view.to) continue
     const { level, cause } = bar.finding
     const [begin, to] = edges(scene, bar.from, end)

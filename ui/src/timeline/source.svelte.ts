@@ -1,24 +1,31 @@
 // The past that the timeline shows: asked for once, then kept up by the stream. Asks again only when something could be missing.
 import { untrack } from 'svelte'
 import { ask, Failure, withQuery } from '../api/client'
-import type { Change, Timeline } from '../api/types'
+import type { StreamedChange, Timeline } from '../api/types'
 import { onChanges, onStale } from '../live/stream.svelte'
 import type { Live } from '../live/query.svelte'
 import { now } from '../time/now.svelte'
-import { barsOf, eventOf } from './event'
-import { aged, covers, EVENTS_MAX, extentOf, joined, type Extent, type Held, type Wanted } from './held'
+import { barsOf, eventOf, type Event } from './event'
+import {
+  aged, awaitsNumbers, covers, EVENTS_MAX, extentOf, joined, settled, streamed, unstoredWithin, type Extent, type Held, type Wanted,
+} from './held'
+import { caughtUp, loaded, missing, owes, pushed, START } from './progress'
 
 /** While the range is dragged or typed nothing is asked, milliseconds. */
 const SETTLE = 200
 /** Shortest time between two questions for what is new. */
 const PAUSE = 2_000
 const RETRY = 2_000
+/** A refusal may be one of the moment (too much to do): asked again, but rarely. */
+const REFUSED_RETRY = 15_000
 /** New changes are shown at most this often. */
 const GATHER = 200
 
 export interface Source extends Live<Held> {
   /** A question is under way for another part of the past. */
   readonly loading: boolean
+  /** When the last answer was asked for, by the server's clock, milliseconds: until then it is known how everything is. */
+  readonly askedAt: number
 }
 
 /** Call it while a component is made; it ends with the component. */
@@ -27,13 +34,18 @@ export function timelineSource(wanted: () => Wanted): Source {
   let failure = $state.raw<Failure | undefined>(undefined)
   let at = $state<number | undefined>(undefined)
   let loading = $state(false)
+  let askedAt = $state(0)
+  let progress = START
   // What is under way. A newer question for another part ends the one before.
   let abort = new AbortController()
   let asked: Extent | undefined
   let timer: ReturnType<typeof setTimeout> | undefined
   let catching: ReturnType<typeof setTimeout> | undefined
   let flushing: ReturnType<typeof setTimeout> | undefined
-  let pending: Change[] = []
+  let catchesUp = false
+  /** When it was last tried to catch up, and how long not to try again. */
+  let tried = { at: 0, pause: PAUSE }
+  let pending: Event[] = []
 
   $effect(() => {
     const want = wanted()
@@ -41,7 +53,7 @@ export function timelineSource(wanted: () => Wanted): Source {
     untrack(() => check(want))
   })
   $effect(() => {
-    const stops = [onStale(catchUpSoon), onChanges(taken)]
+    const stops = [onStale(heard), onChanges(taken)]
     return () => {
       stops.forEach((stop) => stop())
       for (const one of [timer, catching, flushing]) clearTimeout(one)
@@ -69,52 +81,85 @@ export function timelineSource(wanted: () => Wanted): Source {
     const { signal } = abort
     asked = extent
     loading = true
+    const [before, time] = [progress, untrack(now)]
     try {
       const answer = await ask<Timeline>(pathOf(extent, {}), { signal })
       if (signal.aborted) return
-      const { events } = joined([], answer.changes.map(eventOf), -Infinity)
+      const stored = answer.changes.map(eventOf)
+      const unstored = settled(unstoredWithin(held?.events ?? [], extent), stored)
+      const { events } = joined(unstored, stored, -Infinity)
       held = { ...extent, events, bars: barsOf(answer.findings), truncated: answer.truncated, damages: answer.damages }
+      tried = { at: Date.now(), pause: PAUSE }
+      progress = loaded(progress, before, answer.changes.map((change) => change.seq))
+      if (awaitsNumbers(unstored)) progress = missing(progress)
+      pending = settled(pending, stored)
       failure = undefined
       at = Date.now()
+      askedAt = time
       asked = undefined
       flush()
+      // What was said meanwhile may be missing in the answer.
+      if (owes(progress)) catchUpSoon()
     } catch (error) {
-      if (!signal.aborted) failed(error, () => void load())
+      if (signal.aborted) return
+      // The question stays the one under way, so that nothing else asks it meanwhile.
+      failed(error)
+      timer = setTimeout(() => void load(), passes() ? RETRY : REFUSED_RETRY)
     } finally {
       if (!signal.aborted) loading = false
     }
   }
 
-  /** Something may be new: what came after the last change that is held, and all findings. */
+  function heard(): void {
+    progress = missing(progress)
+    catchUpSoon()
+  }
+
+  /** What is held can become old: its end is now, a finding in it goes on, or the disk has not taken all of it. */
+  const goesOn = (): boolean => held !== undefined && (held.live || held.bars.some((bar) => bar.to === undefined) || awaitsNumbers(held.events))
+
+  /** Something may be new: what came after all that is complete, and all findings. */
   async function catchUp(): Promise<void> {
     const base = held
-    if (!base?.live || asked) return
-    const after = base.events.reduce((most, event) => Math.max(most, event.change.seq), 0)
+    if (!base || !goesOn() || asked || catchesUp) return
+    const [before, time] = [progress, untrack(now)]
     const { signal } = abort
+    catchesUp = true
+    tried = { at: Date.now(), pause: PAUSE }
     try {
-      const answer = await ask<Timeline>(pathOf({ ...base, live: true }, { after }), { signal })
-      if (signal.aborted || !held?.live) return
+      const answer = await ask<Timeline>(pathOf(base, { after: before.upTo }), { signal })
+      if (signal.aborted || !held || asked) return
       failure = undefined
       at = Date.now()
-      if (answer.truncated) return void load()
-      const { events, dropped } = joined(held.events, answer.changes.map(eventOf), held.from)
+      askedAt = time
+      if (answer.truncated && held.live) return void load()
+      progress = caughtUp(progress, before, answer.changes.map((change) => change.seq))
+      const stored = answer.changes.map(eventOf)
+      const { events, dropped } = joined(settled(held.events, stored), stored, held.from)
       held = { ...held, events, bars: barsOf(answer.findings), truncated: held.truncated || dropped }
+      if (awaitsNumbers(events)) progress = missing(progress)
+      pending = settled(pending, stored)
     } catch (error) {
-      if (!signal.aborted) failed(error, catchUpSoon)
+      if (signal.aborted) return
+      failed(error)
+      tried.pause = passes() ? RETRY : REFUSED_RETRY
+    } finally {
+      catchesUp = false
+      if (owes(progress)) catchUpSoon()
     }
   }
 
   function catchUpSoon(): void {
-    if (catching !== undefined || !held?.live) return
+    if (catching !== undefined || !goesOn()) return
     catching = setTimeout(() => {
       catching = undefined
       void catchUp()
-    }, at === undefined ? 0 : Math.max(0, at + PAUSE - Date.now()))
+    }, Math.max(0, tried.at + tried.pause - Date.now()))
   }
 
-  function taken(changes: Change[]): void {
+  function taken(changes: StreamedChange[]): void {
     if (asked === undefined && !held?.live) return
-    pending = [...pending, ...changes].slice(-EVENTS_MAX)
+    pending = [...pending, ...changes.map(streamed)].slice(-EVENTS_MAX)
     flushing ??= setTimeout(flush, GATHER)
   }
 
@@ -122,20 +167,23 @@ export function timelineSource(wanted: () => Wanted): Source {
     clearTimeout(flushing)
     flushing = undefined
     if (!held || asked || pending.length === 0) return
-    const fresh = pending.map(eventOf).filter((event) => held !== undefined && (held.live || event.at <= held.to))
+    const fresh = pending.filter((event) => held !== undefined && (held.live || event.at <= held.to))
     pending = []
+    // Their numbers are behind all that is complete now: it stays so until an answer told them.
+    const unstored = awaitsNumbers(fresh)
+    if (unstored) progress = missing(progress)
+    progress = pushed(progress, fresh.map((event) => event.change.seq))
     const { events, dropped } = joined(held.events, fresh, held.from)
     held = { ...held, events, truncated: held.truncated || dropped }
+    if (unstored) catchUpSoon()
   }
 
-  function failed(error: unknown, again: () => void): void {
+  function failed(error: unknown): void {
     failure = error instanceof Failure ? error : new Failure('broken', String(error))
-    asked = undefined
     clearTimeout(timer)
-    if (failure.kind === 'away' || failure.kind === 'broken') timer = setTimeout(again, RETRY)
-    // A refusal stays one: asked again only when something else is wanted.
-    else asked = extentOf(untrack(wanted), untrack(now), false)
   }
+
+  const passes = (): boolean => failure?.kind === 'away' || failure?.kind === 'broken'
 
   return {
     get data() {
@@ -149,6 +197,9 @@ export function timelineSource(wanted: () => Wanted): Source {
     },
     get loading() {
       return loading
+    },
+    get askedAt() {
+      return askedAt
     },
     refresh: () => void load(),
   }

@@ -30,6 +30,17 @@ test.each<[string, Step[], string[]]>([
   ['nothing that decides', [['stage', '', 3]], []],
 ])('%s', (_, steps, want) => expect(told(...steps)).toEqual(want))
 
+test.each<[Change['source'], string[]]>([
+  ['runtime_event', ['running 0-9', 'exited 9-']],
+  // It may have ended long ago, or never have run.
+  ['inspect', ['exited 9-']],
+  ['reconcile', ['exited 9-']],
+])('an end that is known by %s', (source, want) => {
+  const { change, ...rest } = event(1, 'web-1', 'exit', { code: 127 }, 9)
+  const all = stretches([{ ...rest, change: { ...change, source } }], BEGIN)
+  expect(all.map((one) => `${one.state} ${(one.from - BEGIN) / 1000}-${one.to === undefined ? '' : (one.to - BEGIN) / 1000}`)).toEqual(want)
+})
+
 test('of several containers the one that matters more covers the other', () => {
   const all = inOrder([{ state: 'unhealthy', from: 1, to: 2 }, { state: 'exited', from: 5, to: 6 }, { state: 'running', from: 0, to: 9 }])
   expect(all.map((one) => one.state)).toEqual(['exited', 'running', 'unhealthy'])

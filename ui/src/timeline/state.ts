@@ -17,7 +17,7 @@ const PHASE: Record<string, State | undefined> = {
   created: 'created', running: 'running', unpaused: 'running', paused: 'paused', restarting: 'restarting', removing: 'exited',
   dead: 'dead', exited: 'exited',
 }
-/** What must have been before the first thing seen, where that is certain. */
+/** What must have been before the first thing seen, where that is certain: it was seen as it happened. */
 const BEFORE: Record<string, State | undefined> = {
   paused: 'running', unpaused: 'paused', exited: 'running', exit: 'running', oom: 'running', healthy: 'running', unhealthy: 'running',
 }
@@ -29,6 +29,9 @@ function said(event: Event): string | undefined {
   if (attribute === 'health') return String(field(value, 'status'))
   return attribute === 'exit' || attribute === 'oom' ? attribute : undefined
 }
+
+/** Hinomi came upon it by comparing: it may be long past. */
+const found = (event: Event): boolean => event.change.source === 'reconcile' || event.change.source === 'inspect'
 
 /** Stretches of one container. `events` are its own, oldest first; `begin` is where the seen time begins. */
 export function stretches(events: readonly Event[], begin: number): Stretch[] {
@@ -44,7 +47,7 @@ export function stretches(events: readonly Event[], begin: number): Stretch[] {
   for (const event of events) {
     const word = said(event)
     if (word === undefined) continue
-    if (!known) turn(BEFORE[word], begin)
+    if (!known && !found(event)) turn(BEFORE[word], begin)
     known = true
     turn(after(event, word, current?.state), event.at)
   }
