@@ -7,17 +7,21 @@ use std::process::{Command, ExitCode};
 use anyhow::Context as _;
 
 /// Layer of each crate: it may use crates of lower layers only, never a sibling.
-const LAYERS: [(&str, u8); 12] = [
+const LAYERS: [(&str, u8); 16] = [
     ("hinomi", 7),
     ("hinomi-server", 6),
     ("hinomi-pipeline", 5),
     ("hinomi-agent", 4),
     ("hinomi-alert", 4),
     ("hinomi-records", 3),
+    ("hinomi-tsdb", 3),
+    ("hinomi-query", 2),
     ("hinomi-timeline", 2),
+    ("hinomi-wire", 2),
     ("hinomi-disk", 2),
     ("hinomi-model", 1),
     ("hinomi-words", 1),
+    ("hinomi-series", 0),
     ("hinomi-config", 0),
     ("hinomi-base", 0),
 ];

@@ -3,7 +3,7 @@
 //! # In one breath
 //!
 //! [`docker`] watches a Docker Engine, [`oom`] watches the kernel; both say what changed to a
-//! [`hinomi_model::Sink`]. Texts that come from containers pass [`redact`] first. [`rights`] says which feature needs
+//! [`hinomi_model::Sink`]. [`metrics`] reads the numbers of the host and of containers, whenever it is asked. Texts that come from containers pass [`redact`] first. [`rights`] says which feature needs
 //! which right, and whether this process has it.
 //!
 //! # Invariants
@@ -15,6 +15,7 @@
 pub mod docker;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
+pub mod metrics;
 pub mod oom;
 pub mod redact;
 pub mod rights;

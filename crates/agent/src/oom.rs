@@ -37,7 +37,9 @@ mod service;
 mod trace;
 mod victims;
 
-pub(crate) use cgroup::version as cgroup_version;
+pub(crate) use cgroup::{
+    container_path as cgroup_container_path, search as cgroup_search, version as cgroup_version,
+};
 pub(crate) use kmsg::probe as probe_kmsg;
 pub(crate) use trace::probe as probe_tracefs;
 

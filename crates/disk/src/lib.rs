@@ -14,5 +14,6 @@ pub mod file;
 pub mod fs;
 pub mod journal;
 pub mod lock;
+pub mod stream;
 
 pub use error::{Error, Result};

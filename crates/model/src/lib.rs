@@ -17,6 +17,7 @@ mod error;
 mod finding;
 mod incident;
 mod level;
+pub mod metrics;
 mod resource;
 mod sink;
 mod stage;

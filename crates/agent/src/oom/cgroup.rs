@@ -61,7 +61,7 @@ pub(super) fn locate(
 }
 
 /// The path up to the part that names the container: its processes may stand deeper.
-fn container_path<'a>(path: &'a str, container_id: &str) -> Option<&'a str> {
+pub(crate) fn container_path<'a>(path: &'a str, container_id: &str) -> Option<&'a str> {
     let at = path.find(container_id)?;
     let rest = path.get(at..)?;
     let end = rest.find('/').map_or(path.len(), |slash| at + slash);
@@ -69,7 +69,7 @@ fn container_path<'a>(path: &'a str, container_id: &str) -> Option<&'a str> {
 }
 
 /// Breadth-first, bounded: the folder whose name holds the id.
-fn search(root: &Path, container_id: &str, file: &str) -> Option<PathBuf> {
+pub(crate) fn search(root: &Path, container_id: &str, file: &str) -> Option<PathBuf> {
     let mut queue = std::collections::VecDeque::from([(root.to_owned(), 0)]);
     let mut looked = 0;
     while let Some((folder, depth)) = queue.pop_front() {

@@ -209,7 +209,7 @@ pub(super) fn counts(text: &str) -> Option<Counts> {
 }
 
 /// Start of a process in clock ticks since boot: field 22 of `/proc/PID/stat`, counted from behind its name.
-pub(super) fn start_ticks(stat: &str) -> Option<u64> {
+pub(crate) fn start_ticks(stat: &str) -> Option<u64> {
     stat.rsplit_once(')')?.1.split_ascii_whitespace().nth(19)?.parse().ok()
 }
 

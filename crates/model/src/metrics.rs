@@ -1,0 +1,209 @@
+//! Where samples are read from: what a query asks of whatever stores series.
+//!
+//! Calls are synchronous and return whole series at once; callers run them where blocking is allowed, and give every
+//! call its limits ([`ReadLimit`]).
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+use hinomi_series::{Labels, Matcher, Value};
+
+use crate::{ErrorKind, Tenant};
+
+/// Which series, and from when to when.
+#[derive(Clone, Debug)]
+pub struct Select {
+    /// Owner of the data.
+    pub tenant: Tenant,
+    /// All of them have to match. A matcher that matches the empty text also matches series without that label.
+    pub matchers: Vec<Matcher>,
+    /// First millisecond since the epoch, inclusive.
+    pub from_ms: i64,
+    /// Last millisecond since the epoch, inclusive.
+    pub to_ms: i64,
+}
+
+/// The values of a series, as long as its timestamps.
+#[derive(Clone, Debug)]
+pub enum Column {
+    /// Numbers only: what nearly every series is.
+    Floats(Arc<[f64]>),
+    /// Numbers and native histograms in any order.
+    Mixed(Arc<[Value]>),
+}
+
+impl Column {
+    /// Number of values.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Floats(values) => values.len(),
+            Self::Mixed(values) => values.len(),
+        }
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The value at a place; cheap, as histograms are shared.
+    #[must_use]
+    pub fn get(&self, at: usize) -> Option<Value> {
+        match self {
+            Self::Floats(values) => values.get(at).copied().map(Value::Float),
+            Self::Mixed(values) => values.get(at).cloned(),
+        }
+    }
+}
+
+/// One series with its samples in ascending order of time, no time twice. Staleness markers are kept, as the stale NaN.
+#[derive(Clone, Debug)]
+pub struct Series {
+    /// Its name.
+    pub labels: Labels,
+    /// Milliseconds since the epoch, strictly ascending; may be shared with the engine and with other series.
+    pub timestamps: Arc<[i64]>,
+    /// As long as `timestamps`.
+    pub values: Column,
+    /// When what a sample counts began, milliseconds since the epoch, 0 where unknown; as long as `timestamps`. `None`
+    /// if that is known of no sample.
+    pub starts: Option<Arc<[i64]>>,
+}
+
+/// How much a call may read, and how long it may take.
+#[derive(Clone, Debug)]
+pub struct ReadLimit {
+    /// Most samples that one call returns; a native histogram may count as one for every 16 bytes that it takes.
+    pub samples_max: usize,
+    /// Most series that one call returns.
+    pub series_max: usize,
+    /// When to give up.
+    pub deadline: Option<Instant>,
+    /// Set by whoever no longer wants the answer.
+    pub cancelled: Arc<AtomicBool>,
+}
+
+impl ReadLimit {
+    /// No limit but the caller's memory: for tests and for reads whose size is known.
+    #[must_use]
+    pub fn unlimited() -> Self {
+        Self { samples_max: usize::MAX, series_max: usize::MAX, deadline: None, cancelled: Arc::default() }
+    }
+
+    /// Whether to go on; to be asked every few thousand samples. `now` is read by the caller, as nothing here reads a
+    /// clock; `None` looks at the cancellation only.
+    ///
+    /// # Errors
+    ///
+    /// [`ReadError::Cancelled`] and [`ReadError::Deadline`].
+    pub fn check(&self, now: Option<Instant>) -> Result<(), ReadError> {
+        if self.cancelled.load(Ordering::Relaxed) {
+            return Err(ReadError::Cancelled);
+        }
+        match (self.deadline, now) {
+            (Some(deadline), Some(now)) if now >= deadline => Err(ReadError::Deadline),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Why nothing was read.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ReadError {
+    /// Whoever asked went away.
+    #[error("the query was cancelled")]
+    Cancelled,
+    /// The time allowed for it is over.
+    #[error("the query timed out while reading samples")]
+    Deadline,
+    /// More series match than a call may return; holds the limit.
+    #[error("the query matches more than {0} series: narrow its selectors")]
+    TooManySeries(usize),
+    /// More samples lie in the range than a call may return; holds the limit.
+    #[error("the query would read more than {0} samples: narrow its selectors or its time range")]
+    TooManySamples(usize),
+    /// No memory left in the budget.
+    #[error("not enough memory for the query's samples: {0}")]
+    Memory(String),
+    /// Stored bytes do not match their checksum or format; says which.
+    #[error("stored samples are damaged: {0}")]
+    Corrupt(String),
+    /// The system refused to read; says what and why.
+    #[error("reading samples: {0}")]
+    Io(String),
+}
+
+impl ReadError {
+    /// What the caller can do about it.
+    #[must_use]
+    pub const fn kind(&self) -> ErrorKind {
+        match self {
+            Self::TooManySeries(_) | Self::TooManySamples(_) | Self::Memory(_) => ErrorKind::Limited,
+            Self::Cancelled | Self::Deadline => ErrorKind::Unavailable,
+            Self::Corrupt(_) => ErrorKind::Corrupt,
+            Self::Io(_) => ErrorKind::Unavailable,
+        }
+    }
+}
+
+/// Something that series can be read from.
+pub trait SeriesSource: Send + Sync {
+    /// Series that match and have a sample in the range, sorted by their labels. The samples are those within the range,
+    /// and only those.
+    ///
+    /// # Errors
+    ///
+    /// A limit was hit, or the samples cannot be read.
+    fn select(&self, what: &Select, limit: &ReadLimit) -> Result<Vec<Series>, ReadError>;
+
+    /// Names of the labels of the series that match, sorted, none twice.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::select`].
+    fn label_names(&self, what: &Select, limit: &ReadLimit) -> Result<Vec<String>, ReadError>;
+
+    /// Values that a label has in the series that match, sorted, none twice.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::select`].
+    fn label_values(&self, name: &str, what: &Select, limit: &ReadLimit) -> Result<Vec<String>, ReadError>;
+
+    /// Labels of the series that match, sorted, none twice; without their samples.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::select`].
+    fn series(&self, what: &Select, limit: &ReadLimit) -> Result<Vec<Labels>, ReadError>;
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn a_read_stops_when_it_is_cancelled_or_late() {
+        let now = Instant::now();
+        let late = now + Duration::from_secs(2);
+        let limit = ReadLimit { deadline: Some(now + Duration::from_secs(1)), ..ReadLimit::unlimited() };
+        assert_eq!((limit.check(Some(now)), limit.check(None)), (Ok(()), Ok(())));
+        assert_eq!(limit.check(Some(late)), Err(ReadError::Deadline));
+        limit.cancelled.store(true, Ordering::Relaxed);
+        assert_eq!(limit.check(Some(late)), Err(ReadError::Cancelled));
+        assert_eq!(ReadLimit::unlimited().check(Some(late)), Ok(()));
+    }
+
+    #[test]
+    fn columns_are_read_by_place() {
+        let floats = Column::Floats([1.0, 2.0].into());
+        let mixed = Column::Mixed([Value::Float(3.0), Value::Histogram(Arc::default())].into());
+        assert_eq!((floats.len(), floats.get(1), floats.get(2)), (2, Some(Value::Float(2.0)), None));
+        assert_eq!((mixed.len(), mixed.get(0), mixed.is_empty()), (2, Some(Value::Float(3.0)), false));
+    }
+}

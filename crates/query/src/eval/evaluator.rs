@@ -1,0 +1,245 @@
+//! Walks a plan, counts what it holds, and stops it at its limits.
+
+use std::time::Instant;
+
+use hinomi_model::Tenant;
+use hinomi_model::metrics::{ReadLimit, Select, Series, SeriesSource};
+use hinomi_series::{Labels, Matcher};
+
+use super::column::{ABSENT, Column, Grid, Row, merge, nameless, places_cost, value_cost};
+use super::notes::{Note, Notes};
+use super::plan::{Node, Plan};
+use super::{Options, Query, QueryError, Stats};
+
+/// What a node yields.
+#[derive(Clone, Debug)]
+pub(super) enum Yield {
+    /// One number a step.
+    Scalar(Vec<f64>),
+    /// Series.
+    Rows(Vec<Row>),
+    /// A text.
+    Text(String),
+}
+
+impl Yield {
+    fn cost(&self) -> usize {
+        match self {
+            Self::Scalar(values) => places_cost(values.len()),
+            Self::Rows(rows) => rows.iter().map(|row| row.column.cost()).sum(),
+            Self::Text(_) => 0,
+        }
+    }
+}
+
+/// Evaluates one query.
+pub(super) struct Evaluator<'a> {
+    source: &'a dyn SeriesSource,
+    /// The query.
+    pub(super) text: &'a str,
+    tenant: Tenant,
+    limit: ReadLimit,
+    pub(super) options: Options,
+    /// Whether the query asks for one point in time: the order of its series is kept then.
+    pub(super) instant: bool,
+    pub(super) notes: Notes,
+    pub(super) stats: Stats,
+    /// Samples held now.
+    held: usize,
+}
+
+impl<'a> Evaluator<'a> {
+    pub(super) fn new(
+        source: &'a dyn SeriesSource,
+        query: &Query<'a>,
+        options: &Options,
+        instant: bool,
+    ) -> Self {
+        Self {
+            source,
+            text: query.text,
+            tenant: query.tenant.clone(),
+            limit: query.limit.clone(),
+            options: *options,
+            instant,
+            notes: Notes::default(),
+            stats: Stats::default(),
+            held: 0,
+        }
+    }
+
+    /// Evaluates a plan at every step of a grid.
+    pub(super) fn eval(&mut self, plan: &Plan, grid: Grid) -> Result<Yield, QueryError> {
+        self.check()?;
+        if grid.len == 0 {
+            return Ok(Yield::Rows(Vec::new()));
+        }
+        if grid.len > self.options.steps_max {
+            return Err(QueryError::too_many_samples());
+        }
+        let held = self.held;
+        let value = self.eval_node(plan, grid)?;
+        self.held = held;
+        self.hold(value.cost())?;
+        Ok(value)
+    }
+
+    fn eval_node(&mut self, plan: &Plan, grid: Grid) -> Result<Yield, QueryError> {
+        match &plan.node {
+            Node::Number(number) => {
+                self.hold(places_cost(grid.len))?;
+                Ok(Yield::Scalar(vec![*number; grid.len]))
+            }
+            Node::Text(text) => Ok(Yield::Text(text.clone())),
+            Node::Select(selector) => self.select(selector, plan.pos, grid).map(Yield::Rows),
+            Node::Call(function) => self.call(function, plan.pos, grid),
+            Node::Aggregate(group) => self.aggregate(group, plan.pos, grid).map(Yield::Rows),
+            Node::Binary(pair) => self.binary(pair, plan.pos, grid),
+            Node::Negate(inner) => self.negate(inner, grid),
+            Node::Once(inner) => self.once(inner, grid),
+            Node::Range(_) | Node::Subquery(_) => {
+                Err(QueryError::execution("a range vector stands where none can be evaluated"))
+            }
+        }
+    }
+
+    /// Evaluates what yields rows.
+    pub(super) fn rows(&mut self, plan: &Plan, grid: Grid) -> Result<Vec<Row>, QueryError> {
+        match self.eval(plan, grid)? {
+            Yield::Rows(rows) => Ok(rows),
+            Yield::Scalar(_) | Yield::Text(_) => Err(QueryError::execution("an instant vector is missing")),
+        }
+    }
+
+    /// Evaluates what yields a number a step; as many as there are steps.
+    pub(super) fn scalars(&mut self, plan: &Plan, grid: Grid) -> Result<Vec<f64>, QueryError> {
+        match self.eval(plan, grid)? {
+            Yield::Scalar(values) => Ok(values),
+            // A grid without steps.
+            Yield::Rows(_) => Ok(Vec::new()),
+            Yield::Text(_) => Err(QueryError::execution("a scalar is missing")),
+        }
+    }
+
+    /// Evaluates a plan at the first step, and repeats what it yields at every other.
+    fn once(&mut self, plan: &Plan, grid: Grid) -> Result<Yield, QueryError> {
+        let value = self.eval(plan, Grid { len: 1, ..grid })?;
+        if grid.len == 1 {
+            return Ok(value);
+        }
+        self.hold(value.cost().saturating_mul(grid.len))?;
+        Ok(match value {
+            Yield::Scalar(values) => {
+                Yield::Scalar(vec![values.first().copied().unwrap_or(f64::NAN); grid.len])
+            }
+            Yield::Rows(rows) => Yield::Rows(rows.into_iter().map(|row| repeated(row, grid.len)).collect()),
+            Yield::Text(text) => Yield::Text(text),
+        })
+    }
+
+    fn negate(&mut self, plan: &Plan, grid: Grid) -> Result<Yield, QueryError> {
+        match self.eval(plan, grid)? {
+            Yield::Scalar(values) => Ok(Yield::Scalar(values.into_iter().map(|value| -value).collect())),
+            Yield::Rows(mut rows) => {
+                for row in &mut rows {
+                    super::element::negate(&mut row.column);
+                }
+                self.unnamed(rows).map(Yield::Rows)
+            }
+            Yield::Text(_) => Err(QueryError::execution("a text has no sign")),
+        }
+    }
+
+    /// Takes the names of rows that no longer are what their names say, now or when the query is evaluated.
+    pub(super) fn unnamed(&self, mut rows: Vec<Row>) -> Result<Vec<Row>, QueryError> {
+        for row in &mut rows {
+            self.unname(row);
+        }
+        if self.options.delayed_name_removal { Ok(rows) } else { merge(rows) }
+    }
+
+    /// As [`Self::unnamed`], of one row.
+    pub(super) fn unname(&self, row: &mut Row) {
+        row.drop_name = true;
+        if !self.options.delayed_name_removal {
+            row.labels = nameless(&row.labels);
+        }
+    }
+
+    /// Unites rows whose labels changed. In an instant query with names kept, twins are found at the end
+    /// only.
+    pub(super) fn relabelled(&self, rows: Vec<Row>, grid: Grid) -> Result<Vec<Row>, QueryError> {
+        if self.options.delayed_name_removal && grid.len == 1 { Ok(rows) } else { merge(rows) }
+    }
+
+    /// The metric's name in notes: it is known only where names are kept.
+    pub(super) fn name_kept<'l>(&self, labels: &'l Labels) -> &'l str {
+        if self.options.delayed_name_removal { labels.name() } else { "" }
+    }
+
+    /// Adds a note about what stands at a byte of the query.
+    pub(super) fn note(&mut self, note: Note, pos: u32) {
+        self.notes.add(note, pos);
+    }
+
+    /// Reads series with the samples between two points in time, both inclusive.
+    pub(super) fn read(
+        &mut self,
+        matchers: &[Matcher],
+        from: i64,
+        to: i64,
+    ) -> Result<Vec<Series>, QueryError> {
+        if from > to {
+            return Ok(Vec::new());
+        }
+        let tenant = self.tenant.clone();
+        let what = Select { tenant, matchers: matchers.to_vec(), from_ms: from, to_ms: to };
+        let left = self.options.samples_max.saturating_sub(self.held);
+        let limit = ReadLimit { samples_max: self.limit.samples_max.min(left), ..self.limit.clone() };
+        let series = self.source.select(&what, &limit)?;
+        let samples = series.iter().map(series_cost).sum();
+        self.stats.series += count(series.len());
+        self.stats.samples_read += count(samples);
+        self.hold(samples)?;
+        Ok(series)
+    }
+
+    /// Counts samples that are held until the node is done.
+    pub(super) fn hold(&mut self, samples: usize) -> Result<(), QueryError> {
+        self.held = self.held.saturating_add(samples);
+        self.stats.samples_peak = self.stats.samples_peak.max(count(self.held));
+        if self.held > self.options.samples_max {
+            return Err(QueryError::too_many_samples());
+        }
+        Ok(())
+    }
+
+    /// Counts what the steps look at.
+    pub(super) fn looked(&mut self, samples: usize) {
+        self.stats.samples += count(samples);
+    }
+
+    /// Whether to go on; asked for every row.
+    pub(super) fn check(&self) -> Result<(), QueryError> {
+        Ok(self.limit.check(self.limit.deadline.map(|_| Instant::now()))?)
+    }
+}
+
+fn series_cost(series: &Series) -> usize {
+    match &series.values {
+        hinomi_model::metrics::Column::Floats(values) => values.len(),
+        hinomi_model::metrics::Column::Mixed(values) => values.iter().map(value_cost).sum(),
+    }
+}
+
+fn count(samples: usize) -> u64 {
+    u64::try_from(samples).unwrap_or(u64::MAX)
+}
+
+fn repeated(row: Row, len: usize) -> Row {
+    let column = match &row.column {
+        Column::Floats(values) => Column::Floats(vec![values.first().copied().unwrap_or(ABSENT); len]),
+        Column::Mixed(values) => Column::Mixed(vec![values.first().cloned().flatten(); len]),
+    };
+    Row { column, ..row }
+}

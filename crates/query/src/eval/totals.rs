@@ -1,0 +1,35 @@
+//! Histograms of which totals are looked at only: resets are told from each to the next.
+
+use std::sync::Arc;
+
+use hinomi_model::metrics::{Column, Series};
+use hinomi_series::{Histogram, ResetHint, Value};
+
+/// A series whose histograms each say whether the counter was reset right before, as far as the one before
+/// tells.
+pub(super) fn hinted(series: Series) -> Series {
+    let Column::Mixed(values) = &series.values else { return series };
+    let mut earlier: Option<&Arc<Histogram>> = None;
+    let mut hinted = Vec::with_capacity(values.len());
+    for value in values.iter() {
+        let Value::Histogram(histogram) = value else {
+            hinted.push(value.clone());
+            continue;
+        };
+        if value.is_stale() {
+            hinted.push(value.clone());
+            continue;
+        }
+        hinted.push(match earlier {
+            Some(earlier) if histogram.reset_hint == ResetHint::Unknown => {
+                let mut told = Histogram::clone(histogram);
+                let reset = histogram.detect_reset(earlier);
+                told.reset_hint = if reset { ResetHint::Reset } else { ResetHint::NotReset };
+                Value::Histogram(Arc::new(told))
+            }
+            _ => value.clone(),
+        });
+        earlier = Some(histogram);
+    }
+    Series { values: Column::Mixed(hinted.into()), ..series }
+}

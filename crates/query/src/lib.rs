@@ -1,0 +1,34 @@
+//! PromQL, all of Prometheus 3: from the text to a checked tree and back, and from the tree to an answer.
+//!
+//! # In one breath
+//!
+//! [`parse()`] makes an [`ast::Expr`] of a text, or says everything that is wrong with it, each with its place;
+//! [`mod@print`] writes a tree as Prometheus does, on one line or pretty; [`json`] is the tree for
+//! `parse_query`; [`eval`] answers a tree at a point in time or at the steps of a range, from any
+//! [`hinomi_model::metrics::SeriesSource`].
+//!
+//! # Invariants
+//!
+//! - Never panics, whatever the text; length, depth and errors are bounded.
+//! - What parses prints, and what was printed parses to the same tree.
+//! - A tree without errors is checked: arguments have the types that functions and operators take.
+//! - A range query yields at each step what an instant query yields at that time.
+//! - Every query has a limit on series, samples and steps, a deadline, and stops when nobody wants it any
+//!   more.
+//! - No clock but for the deadline, and no IO but through the source.
+//!
+//! # Not here yet
+//!
+//! - Columns have a place for every step, so that a series that lived shortly costs a query as much as one
+//!   that lasted.
+//! - An aggregation holds all series that it adds up until it is done.
+//! - Exemplars, and costs step by step.
+
+pub mod ast;
+pub mod eval;
+pub mod function;
+pub mod json;
+pub mod parse;
+pub mod print;
+
+pub use parse::{Options, ParseError, ParseErrors, parse, parse_partly, parse_selector};

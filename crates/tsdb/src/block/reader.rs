@@ -1,0 +1,220 @@
+//! Reading a block.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use hinomi_disk::file::checksum;
+use hinomi_disk::stream::RandomFile;
+use hinomi_series::{Labels, Matcher, Value};
+use roaring::RoaringBitmap;
+
+use super::index::{BlockIndex, Chunk};
+use super::meta::{Meta, Section};
+use super::{FORMAT_VERSION, HEADER_BYTES, MAGIC, SECTION_BYTES_MAX, TRAILER_BYTES};
+use crate::bytes::{Fault, Reader, as_u64, as_usize};
+use crate::codec::{decode_histograms, decode_times, decode_values, unzstd};
+use crate::run::{Run, merge};
+use crate::{Error, Result};
+
+/// Most bytes of a description.
+const META_BYTES_MAX: u64 = 1 << 20;
+
+/// A block that is open.
+#[derive(Debug)]
+pub(crate) struct Block {
+    pub(crate) meta: Meta,
+    file: RandomFile,
+    index: Mutex<Option<Arc<BlockIndex>>>,
+    /// When its index was wanted last: a count of all wishes.
+    pub(crate) wanted: AtomicU64,
+}
+
+/// Columns of times of one block that a reader has decoded.
+#[derive(Debug, Default)]
+pub(crate) struct ColumnCache(HashMap<u32, Arc<[i64]>>);
+
+impl ColumnCache {
+    /// A cache keeps at most this many columns.
+    const KEPT: usize = 4096;
+}
+
+impl Block {
+    /// Opens the file and reads its description.
+    pub(crate) fn open(path: &Path) -> Result<Self> {
+        let file = RandomFile::open(path)?;
+        let damaged = |reason: Fault| Error::Corrupt { path: path.display().to_string(), reason };
+        let mut bytes = Vec::new();
+        file.read_at(&mut bytes, 0, as_usize(HEADER_BYTES))?;
+        check_header(path, &bytes)?;
+        let trailer_at = file.len().checked_sub(TRAILER_BYTES).ok_or_else(|| damaged("it has no end"))?;
+        file.read_at(&mut bytes, trailer_at, as_usize(TRAILER_BYTES))?;
+        let (offset, len, crc) = read_trailer(&bytes).map_err(damaged)?;
+        if u64::from(len) > META_BYTES_MAX || offset.saturating_add(u64::from(len)) != trailer_at {
+            return Err(damaged("its description lies elsewhere than its end says"));
+        }
+        file.read_at(&mut bytes, offset, as_usize(u64::from(len)))?;
+        if checksum(&[&bytes, &offset.to_le_bytes(), &len.to_le_bytes()]) != crc {
+            return Err(damaged("the checksum of its description does not match"));
+        }
+        let meta = Meta::decode(&bytes).map_err(damaged)?;
+        Ok(Self { meta, file, index: Mutex::default(), wanted: AtomicU64::new(0) })
+    }
+
+    /// Bytes of the file.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.file.len()
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.file.path()
+    }
+
+    fn damaged(&self, reason: Fault) -> Error {
+        Error::Corrupt { path: self.file.path().display().to_string(), reason }
+    }
+
+    /// Whether it may hold samples from `from` to `to`.
+    pub(crate) fn overlaps(&self, from: i64, to: i64) -> bool {
+        self.meta.min_ms <= to && self.meta.max_ms >= from
+    }
+
+    /// Its index, read when it is not in memory.
+    pub(crate) fn index(&self) -> Result<Arc<BlockIndex>> {
+        let mut held = self.index.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(index) = &*held {
+            return Ok(Arc::clone(index));
+        }
+        let meta = &self.meta;
+        let sections = (self.section(&meta.symbols)?, self.section(&meta.times)?);
+        let (entries, postings) = (self.section(&meta.entries)?, self.section(&meta.postings)?);
+        let index = BlockIndex::new(&sections.0, sections.1, entries, postings);
+        let index = Arc::new(index.map_err(|fault| self.damaged(fault))?);
+        if as_u64(index.len()) != meta.series {
+            return Err(self.damaged("it has another number of series than it says"));
+        }
+        *held = Some(Arc::clone(&index));
+        Ok(index)
+    }
+
+    /// Memory that its index takes now.
+    pub(crate) fn index_bytes(&self) -> u64 {
+        self.index.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map_or(0, |index| index.bytes())
+    }
+
+    /// Lets go of the index.
+    pub(crate) fn forget_index(&self) {
+        *self.index.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    /// Notes that the index is wanted.
+    pub(crate) fn want(&self, count: u64) {
+        self.wanted.store(count, Ordering::Relaxed);
+    }
+
+    fn section(&self, section: &Section) -> Result<Vec<u8>> {
+        let plain = as_usize(section.plain_bytes);
+        if plain > SECTION_BYTES_MAX {
+            return Err(self.damaged("a section is too large"));
+        }
+        let mut packed = Vec::new();
+        self.file.read_at(&mut packed, section.offset, as_usize(section.bytes))?;
+        if checksum(&[&packed]) != section.crc {
+            return Err(self.damaged("the checksum of a section does not match"));
+        }
+        unzstd(&packed, plain).map_err(|fault| self.damaged(fault))
+    }
+
+    /// Numbers of the series that every matcher accepts, in order of their labels.
+    pub(crate) fn matching(&self, index: &BlockIndex, matchers: &[Matcher]) -> RoaringBitmap {
+        crate::postings::select(index, matchers)
+    }
+
+    /// Labels and chunks of a series.
+    pub(crate) fn series(&self, index: &BlockIndex, number: u32) -> Result<(Labels, Vec<Chunk>)> {
+        index.series(number).map_err(|fault| self.damaged(fault))
+    }
+
+    /// Samples of a series from `from` to `to`.
+    pub(crate) fn read(
+        &self,
+        index: &BlockIndex,
+        cache: &mut ColumnCache,
+        chunks: &[Chunk],
+        (from, to): (i64, i64),
+    ) -> Result<Run> {
+        let mut runs = Vec::new();
+        for chunk in chunks.iter().filter(|chunk| chunk.min <= to && chunk.max >= from) {
+            runs.push(self.chunk(index, cache, chunk)?.within(from, to));
+        }
+        Ok(merge(runs))
+    }
+
+    fn chunk(&self, index: &BlockIndex, cache: &mut ColumnCache, chunk: &Chunk) -> Result<Run> {
+        let mut bytes = Vec::new();
+        self.file.read_at(&mut bytes, chunk.offset, chunk.bytes.saturating_add(4))?;
+        let mut reader = Reader(&bytes);
+        let crc = reader.u32().map_err(|fault| self.damaged(fault))?;
+        let column = reader.rest();
+        if checksum(&[column]) != crc {
+            return Err(self.damaged("the checksum of a column does not match"));
+        }
+        let mut decode = || -> std::result::Result<Run, Fault> {
+            let times = times(index, cache, chunk)?;
+            Ok(if chunk.floats {
+                let values = decode_values(column, chunk.count)?;
+                Run { times, values: hinomi_model::metrics::Column::Floats(values.into()) }
+            } else {
+                let histograms = decode_histograms(column, chunk.count)?;
+                let values = histograms.into_iter().map(Value::Histogram).collect();
+                Run { times, values: hinomi_model::metrics::Column::Mixed(values) }
+            })
+        };
+        decode().map_err(|fault| self.damaged(fault))
+    }
+}
+
+fn times(
+    index: &BlockIndex,
+    cache: &mut ColumnCache,
+    chunk: &Chunk,
+) -> std::result::Result<Arc<[i64]>, Fault> {
+    if let Some(times) = cache.0.get(&chunk.times).filter(|times| times.len() == chunk.count) {
+        return Ok(Arc::clone(times));
+    }
+    let (count, column) = index.times(chunk.times)?;
+    if count != chunk.count {
+        return Err("a chunk has another number of times than values");
+    }
+    let times = decode_times(column, count)?;
+    if !times.is_sorted_by(|a, b| a < b) {
+        return Err("times are not in order");
+    }
+    let times: Arc<[i64]> = times.into();
+    if cache.0.len() >= ColumnCache::KEPT {
+        cache.0.clear();
+    }
+    cache.0.insert(chunk.times, Arc::clone(&times));
+    Ok(times)
+}
+
+fn check_header(path: &Path, bytes: &[u8]) -> Result<()> {
+    let damaged = |reason: Fault| Error::Corrupt { path: path.display().to_string(), reason };
+    let mut reader = Reader(bytes);
+    if reader.array::<8>().map_err(damaged)? != *MAGIC {
+        return Err(damaged("it is no block"));
+    }
+    let found = reader.u32().map_err(damaged)?;
+    if found != FORMAT_VERSION {
+        let known = FORMAT_VERSION;
+        return Err(hinomi_disk::Error::Version { path: path.to_owned(), found, known }.into());
+    }
+    Ok(())
+}
+
+fn read_trailer(bytes: &[u8]) -> std::result::Result<(u64, u32, u32), Fault> {
+    let mut reader = Reader(bytes);
+    let trailer = (reader.u64()?, reader.u32()?, reader.u32()?);
+    if reader.array::<8>()? == *MAGIC { Ok(trailer) } else { Err("its end is missing") }
+}

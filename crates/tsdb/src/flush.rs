@@ -1,0 +1,133 @@
+//! From memory into blocks, and the log cut behind them.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use crate::Result;
+use crate::block::{Block, Meta, Writer};
+use crate::catalogue::{Catalogue, Flush};
+use crate::codec::Effort;
+use crate::db::{Db, Epoch, Shared};
+use crate::head::TenantHead;
+
+/// A tenant's samples before a time are to go.
+type Plan = Vec<(Arc<TenantHead>, i64)>;
+
+impl Db {
+    /// Writes everything that is in memory into blocks, however little it is.
+    ///
+    /// # Errors
+    ///
+    /// The disk refuses; the samples are still in memory and in the log.
+    pub fn flush(&self) -> Result<()> {
+        let shared = &*self.shared;
+        let heads = shared.heads().into_iter();
+        let plan = heads.filter(|head| head.oldest() < i64::MAX).map(|head| (head, i64::MAX)).collect();
+        flush(shared, &mut shared.catalogue(), &plan)
+    }
+}
+
+impl Shared {
+    /// Writes what is due: of tenants whose samples span one and a half blocks the older ones, and all of tenants that
+    /// fell silent.
+    pub(crate) fn flush_due(&self) -> Result<()> {
+        let (span, now) = (self.options.span_ms(), self.now_ms());
+        let due = |head: &Arc<TenantHead>| {
+            let (oldest, newest) = (head.oldest(), head.newest());
+            if oldest == i64::MAX {
+                return None;
+            }
+            if head.touched() > i64::MIN && now.saturating_sub(head.touched()) > span {
+                return Some(i64::MAX);
+            }
+            let before = newest.saturating_sub(span / 2).div_euclid(span).saturating_mul(span);
+            let full = newest.saturating_sub(oldest) >= span.saturating_add(span / 2);
+            (full && oldest < before).then_some(before)
+        };
+        let plan: Plan =
+            self.heads().into_iter().filter_map(|head| Some((Arc::clone(&head), due(&head)?))).collect();
+        flush(self, &mut self.catalogue(), &plan)
+    }
+}
+
+fn flush(shared: &Shared, catalogue: &mut Catalogue, plan: &Plan) -> Result<()> {
+    if plan.is_empty() {
+        return Ok(());
+    }
+    // What comes from here on is named anew and may lie before the limits: it stays in the log.
+    let mut ingest = shared.ingest();
+    let below = shared.begin_epoch(&mut ingest);
+    drop(ingest);
+    let mut flushed = Flush { below, before_ms: Vec::new() };
+    for (head, before) in plan {
+        flush_tenant(shared, catalogue, head, *before)?;
+        flushed.before_ms.push((Arc::clone(&head.name), *before));
+    }
+    catalogue.flushes.push(flushed);
+    let mut ingest = shared.ingest();
+    let last = ingest.epochs.len().saturating_sub(1);
+    let done = |epoch: &Epoch, end: u64| {
+        epoch.newest.iter().all(|(tenant, newest)| {
+            let mut flushes = catalogue.flushes.iter().filter(|flush| flush.below >= end);
+            flushes.any(|flush| flush.before(tenant).is_some_and(|before| *newest < before))
+        })
+    };
+    let ends: Vec<u64> = ingest.epochs.iter().skip(1).map(|epoch| epoch.first).collect();
+    let gone =
+        ingest.epochs.iter().take(last).zip(&ends).take_while(|(epoch, end)| done(epoch, **end)).count();
+    ingest.epochs.drain(..gone);
+    let first = ingest.epochs.front().map_or(below, |epoch| epoch.first);
+    drop(ingest);
+    // Numbers of records go on from the catalogue's: those before it have to be there.
+    shared.wal.commit(below)?;
+    shared.wal.sync()?;
+    catalogue.forget_flushes(shared.wal.first());
+    catalogue.save(&*shared.options.fs, &shared.options.folder)?;
+    shared.wal.remove_before(first)
+}
+
+fn flush_tenant(shared: &Shared, catalogue: &mut Catalogue, head: &TenantHead, before: i64) -> Result<()> {
+    let all = head.sorted();
+    all.iter().for_each(|series| series.freeze(before));
+    let span = shared.options.span_ms();
+    let mut windows = BTreeSet::new();
+    all.iter().for_each(|series| series.windows(span, &mut windows));
+    for window in windows {
+        let end = window.saturating_add(span.saturating_sub(1));
+        let written = write_window(shared, catalogue, head, &all, (window, end));
+        if let Err(error) = written {
+            all.iter().for_each(|series| series.thaw());
+            return Err(error);
+        }
+    }
+    let mut ingest = shared.ingest();
+    let freed = all.iter().map(|series| series.forget_frozen()).fold(0, u64::saturating_add);
+    let collected = ingest.slots.collect(head);
+    ingest.ledger.free(freed.saturating_add(collected));
+    head.find_oldest();
+    Ok(())
+}
+
+fn write_window(
+    shared: &Shared,
+    catalogue: &mut Catalogue,
+    head: &TenantHead,
+    all: &[Arc<crate::head::Series>],
+    (from, to): (i64, i64),
+) -> Result<()> {
+    let number = catalogue.next_block;
+    catalogue.next_block = number.saturating_add(1);
+    let meta = Meta { tenant: head.name.to_string(), number, rank: number, ..Meta::default() };
+    let dir = shared.blocks_dir();
+    let mut writer = Writer::create(Arc::clone(&shared.options.fs), &dir, meta, Effort::Quick)?;
+    for series in all {
+        writer.add(&series.labels, &series.read_frozen(from, to))?;
+    }
+    if writer.commit()?.is_some() {
+        let block = Arc::new(Block::open(&dir.join(crate::block::file_name(number)))?);
+        shared.change_blocks(|blocks| {
+            blocks.by_tenant.entry(head.name.to_string()).or_default().push(block);
+        });
+    }
+    Ok(())
+}

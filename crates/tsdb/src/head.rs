@@ -1,0 +1,356 @@
+//! What is in memory: series with their newest samples, and the index over them.
+//!
+//! One batch at a time changes it (`Ingest`). Readers hold the index for reading while they look for series, and a
+//! series for the copying of references to its pieces; they never wait for the disk, nor do they make writers wait
+//! for decoding.
+
+mod series;
+mod stream;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use hinomi_base::budget::{Budget, Share};
+use hinomi_series::{Labels, Matcher};
+use roaring::RoaringBitmap;
+
+use crate::append::SeriesRef;
+use crate::bytes::as_u64;
+use crate::postings::{Index, select};
+
+pub(crate) use series::{Gate, Series, Taken};
+
+/// Labels of a series have at most this many bytes.
+pub(crate) const LABELS_BYTES_MAX: usize = 64 << 10;
+/// What a series costs in memory beside its samples, about: the entry and, for each label, its text and its posting.
+const SERIES_BYTES: u64 = 240;
+const LABEL_BYTES: u64 = 24;
+/// Memory is drawn from the budget in steps of this.
+const STEP_BYTES: u64 = 1 << 20;
+
+/// Memory that the head uses, drawn from the budget before it is used.
+#[derive(Debug)]
+pub(crate) struct Ledger {
+    budget: Budget,
+    shares: Vec<Share>,
+    used: u64,
+}
+
+impl Ledger {
+    pub(crate) fn new(budget: Budget) -> Self {
+        Self { budget, shares: Vec::new(), used: 0 }
+    }
+
+    fn held(&self) -> u64 {
+        as_u64(self.shares.len()).saturating_mul(STEP_BYTES)
+    }
+
+    /// Draws what is needed so that `more` bytes can be used. False: the budget has no room.
+    pub(crate) fn prepare(&mut self, more: u64) -> bool {
+        while self.held() < self.used.saturating_add(more) {
+            match self.budget.take(STEP_BYTES) {
+                Some(share) => self.shares.push(share),
+                None => return false,
+            }
+        }
+        true
+    }
+
+    /// Notes that so many bytes are used now.
+    pub(crate) fn add(&mut self, bytes: u64) {
+        self.used = self.used.saturating_add(bytes);
+    }
+
+    /// Notes that bytes are free again, and gives back what is not needed.
+    pub(crate) fn free(&mut self, bytes: u64) {
+        self.used = self.used.saturating_sub(bytes);
+        let needed = usize::try_from(self.used.div_ceil(STEP_BYTES)).unwrap_or(usize::MAX);
+        self.shares.truncate(needed);
+    }
+
+    pub(crate) fn used(&self) -> u64 {
+        self.used
+    }
+
+    pub(crate) fn limit(&self) -> u64 {
+        self.budget.limit_bytes()
+    }
+}
+
+/// What a series costs in memory without samples.
+pub(crate) fn size_of_series(labels: &Labels) -> u64 {
+    let labels_bytes = as_u64(labels.len()).saturating_mul(LABEL_BYTES);
+    as_u64(labels.text_bytes()).saturating_add(labels_bytes).saturating_add(SERIES_BYTES)
+}
+
+/// Series of a tenant and the index over them.
+#[derive(Debug, Default)]
+struct Table {
+    series: HashMap<u32, Arc<Series>>,
+    by_hash: HashMap<u64, Vec<u32>>,
+    /// Name, value, numbers of series.
+    postings: HashMap<Box<str>, BTreeMap<Box<str>, RoaringBitmap>>,
+}
+
+impl Index for Table {
+    fn all(&self) -> RoaringBitmap {
+        self.series.keys().copied().collect()
+    }
+
+    fn add(&self, name: &str, value: &str, into: &mut RoaringBitmap) {
+        if let Some(found) = self.postings.get(name).and_then(|values| values.get(value)) {
+            *into |= found;
+        }
+    }
+
+    fn add_where(&self, name: &str, accept: &dyn Fn(&str) -> bool, into: &mut RoaringBitmap) {
+        for (value, found) in self.postings.get(name).into_iter().flatten() {
+            if accept(value) {
+                *into |= found;
+            }
+        }
+    }
+
+    fn add_names(&self, into: &mut BTreeSet<String>) {
+        self.postings.keys().for_each(|name| add_text(into, name));
+    }
+
+    fn add_values(&self, name: &str, into: &mut BTreeSet<String>) {
+        let values = self.postings.get(name).into_iter().flatten();
+        values.for_each(|(value, _)| add_text(into, value));
+    }
+}
+
+/// Adds a text unless it is there, without making it anew for the asking.
+pub(crate) fn add_text(into: &mut BTreeSet<String>, text: &str) {
+    if !into.contains(text) {
+        into.insert(text.to_owned());
+    }
+}
+
+/// What is in memory of one tenant.
+#[derive(Debug)]
+pub(crate) struct TenantHead {
+    pub(crate) name: Arc<str>,
+    table: RwLock<Table>,
+    /// Latest time of a sample; `i64::MIN` before the first.
+    newest: AtomicI64,
+    /// Not later than the earliest time of a sample in memory; `i64::MAX` without samples.
+    oldest: AtomicI64,
+    /// When the last batch came, milliseconds of the clock.
+    touched: AtomicI64,
+}
+
+impl TenantHead {
+    pub(crate) fn new(name: &str) -> Self {
+        Self {
+            name: name.into(),
+            table: RwLock::default(),
+            newest: AtomicI64::new(i64::MIN),
+            oldest: AtomicI64::new(i64::MAX),
+            touched: AtomicI64::new(i64::MIN),
+        }
+    }
+
+    fn table(&self) -> RwLockReadGuard<'_, Table> {
+        self.table.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn table_mut(&self) -> RwLockWriteGuard<'_, Table> {
+        self.table.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn newest(&self) -> i64 {
+        self.newest.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn saw(&self, t: i64) {
+        self.newest.fetch_max(t, Ordering::AcqRel);
+    }
+
+    pub(crate) fn oldest(&self) -> i64 {
+        self.oldest.load(Ordering::Acquire)
+    }
+
+    /// A sample of that time came into memory.
+    pub(crate) fn holds(&self, t: i64) {
+        self.oldest.fetch_min(t, Ordering::AcqRel);
+    }
+
+    /// Looks for the earliest sample anew. The caller sees to it that none comes meanwhile.
+    pub(crate) fn find_oldest(&self) {
+        let oldest = self.all().iter().filter_map(|series| series.first()).min();
+        self.oldest.store(oldest.unwrap_or(i64::MAX), Ordering::Release);
+    }
+
+    /// When the last batch came.
+    pub(crate) fn touched(&self) -> i64 {
+        self.touched.load(Ordering::Acquire)
+    }
+
+    /// A batch came now.
+    pub(crate) fn touch(&self, now_ms: i64) {
+        self.touched.store(now_ms, Ordering::Release);
+    }
+
+    /// The series with these labels.
+    pub(crate) fn find(&self, labels: &Labels) -> Option<Arc<Series>> {
+        let table = self.table();
+        let ids = table.by_hash.get(&labels.hash())?;
+        ids.iter().filter_map(|id| table.series.get(id)).find(|series| series.labels == *labels).cloned()
+    }
+
+    /// Enters a series that is not there yet.
+    fn insert(&self, series: &Arc<Series>) {
+        let mut table = self.table_mut();
+        table.series.insert(series.id, Arc::clone(series));
+        table.by_hash.entry(series.labels.hash()).or_default().push(series.id);
+        for (name, value) in &series.labels {
+            if !table.postings.contains_key(name) {
+                table.postings.insert(name.into(), BTreeMap::new());
+            }
+            let Some(values) = table.postings.get_mut(name) else { continue };
+            match values.get_mut(value) {
+                Some(found) => {
+                    found.insert(series.id);
+                }
+                None => {
+                    values.insert(value.into(), RoaringBitmap::from_iter([series.id]));
+                }
+            }
+        }
+    }
+
+    fn remove(&self, series: &Series) {
+        let mut table = self.table_mut();
+        table.series.remove(&series.id);
+        let hash = series.labels.hash();
+        if let Some(ids) = table.by_hash.get_mut(&hash) {
+            ids.retain(|id| *id != series.id);
+            if ids.is_empty() {
+                table.by_hash.remove(&hash);
+            }
+        }
+        for (name, value) in &series.labels {
+            let Some(values) = table.postings.get_mut(name) else { continue };
+            if let Some(found) = values.get_mut(value) {
+                found.remove(series.id);
+                if found.is_empty() {
+                    values.remove(value);
+                }
+            }
+            if values.is_empty() {
+                table.postings.remove(name);
+            }
+        }
+    }
+
+    /// Series that every matcher accepts.
+    pub(crate) fn matching(&self, matchers: &[Matcher]) -> Vec<Arc<Series>> {
+        let table = self.table();
+        let found = select(&*table, matchers);
+        found.iter().filter_map(|id| table.series.get(&id).cloned()).collect()
+    }
+
+    /// Adds names of labels, or values of the one that is named.
+    pub(crate) fn add_texts(&self, name: Option<&str>, into: &mut BTreeSet<String>) {
+        match name {
+            Some(name) => self.table().add_values(name, into),
+            None => self.table().add_names(into),
+        }
+    }
+
+    /// All series, in order of their labels.
+    pub(crate) fn sorted(&self) -> Vec<Arc<Series>> {
+        let mut all: Vec<_> = self.table().series.values().cloned().collect();
+        all.sort_by(|a, b| a.labels.cmp(&b.labels));
+        all
+    }
+
+    pub(crate) fn all(&self) -> Vec<Arc<Series>> {
+        self.table().series.values().cloned().collect()
+    }
+}
+
+/// Place of a series by its number.
+#[derive(Debug, Default)]
+struct Slot {
+    generation: u32,
+    /// Epoch in which the log named it last.
+    named_in: u64,
+    held: Option<(Arc<TenantHead>, Arc<Series>)>,
+}
+
+/// Series by number: what a batch changes, one batch at a time.
+#[derive(Debug, Default)]
+pub(crate) struct Slots {
+    slots: Vec<Slot>,
+    free: Vec<u32>,
+    count: Arc<AtomicUsize>,
+}
+
+impl Slots {
+    /// Makes a series; `None` when numbers are used up.
+    pub(crate) fn create(&mut self, tenant: &Arc<TenantHead>, labels: Labels) -> Option<Arc<Series>> {
+        let id = match self.free.pop() {
+            Some(id) => id,
+            None => {
+                let id = u32::try_from(self.slots.len()).ok()?;
+                self.slots.push(Slot::default());
+                id
+            }
+        };
+        let series = Arc::new(Series::new(id, labels));
+        tenant.insert(&series);
+        let slot = self.slots.get_mut(usize::try_from(id).ok()?)?;
+        slot.generation = slot.generation.wrapping_add(1);
+        slot.named_in = 0;
+        slot.held = Some((Arc::clone(tenant), Arc::clone(&series)));
+        self.count.fetch_add(1, Ordering::Relaxed);
+        Some(series)
+    }
+
+    fn slot(&self, id: u32) -> Option<&Slot> {
+        self.slots.get(usize::try_from(id).ok()?)
+    }
+
+    /// The series that a reference names, if it is one of the tenant's.
+    pub(crate) fn resolve(&self, tenant: &Arc<TenantHead>, reference: SeriesRef) -> Option<&Arc<Series>> {
+        let slot = self.slot(reference.id).filter(|slot| slot.generation == reference.generation)?;
+        slot.held.as_ref().filter(|(owner, _)| Arc::ptr_eq(owner, tenant)).map(|(_, series)| series)
+    }
+
+    pub(crate) fn reference(&self, id: u32) -> Option<SeriesRef> {
+        self.slot(id).map(|slot| SeriesRef { id, generation: slot.generation })
+    }
+
+    /// Whether the log has yet to name the series in this epoch; it counts as named from now on.
+    pub(crate) fn name_once(&mut self, id: u32, epoch: u64) -> bool {
+        let slot = usize::try_from(id).ok().and_then(|id| self.slots.get_mut(id));
+        slot.is_some_and(|slot| std::mem::replace(&mut slot.named_in, epoch) != epoch)
+    }
+
+    /// Lets go of series without samples. Returns the memory that this frees.
+    pub(crate) fn collect(&mut self, tenant: &TenantHead) -> u64 {
+        let mut freed = 0_u64;
+        for series in tenant.all() {
+            if !series.is_empty() {
+                continue;
+            }
+            tenant.remove(&series);
+            if let Some(slot) = usize::try_from(series.id).ok().and_then(|id| self.slots.get_mut(id)) {
+                slot.held = None;
+                self.free.push(series.id);
+                self.count.fetch_sub(1, Ordering::Relaxed);
+            }
+            freed = freed.saturating_add(size_of_series(&series.labels));
+        }
+        freed
+    }
+
+    /// Series in memory.
+    pub(crate) fn count(&self) -> usize {
+        self.count.load(Ordering::Relaxed)
+    }
+}

@@ -1,0 +1,325 @@
+//! One series in memory: what may be appended to it, and its samples.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use hinomi_series::{Histogram, Labels, Value};
+
+use super::stream::{Sealed, Stream};
+use crate::append::Reason;
+use crate::codec::size_of_histogram;
+use crate::run::{Run, merge};
+
+/// What decides whether a sample is taken; times in milliseconds since the epoch.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Gate {
+    /// Latest time of the tenant when the batch arrived.
+    pub(crate) newest: i64,
+    /// Samples in order are taken from here on.
+    pub(crate) in_order_from: i64,
+    /// How far behind `newest` a sample out of order may lie; 0: not at all.
+    pub(crate) window_ms: i64,
+    /// Nothing after this is taken.
+    pub(crate) future_ms: i64,
+}
+
+/// What became of a sample.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Taken {
+    /// It is new; memory grew by so many bytes.
+    New(u64),
+    /// The same sample was there.
+    Known,
+}
+
+/// Samples that are together in memory or on their way to a block.
+#[derive(Debug, Default)]
+struct Samples {
+    floats: Stream,
+    histograms: Vec<(i64, Arc<Histogram>)>,
+    /// Out of order, sorted by time.
+    late: Vec<(i64, Value)>,
+}
+
+#[derive(Debug, Default)]
+struct Data {
+    live: Samples,
+    /// On its way to a block: still read, no longer written.
+    frozen: Samples,
+    /// The sample with the latest time.
+    last: Option<(i64, Value)>,
+}
+
+/// A series.
+#[derive(Debug)]
+pub(crate) struct Series {
+    pub(crate) id: u32,
+    pub(crate) labels: Labels,
+    data: Mutex<Data>,
+}
+
+fn same(a: &Value, b: &Value) -> bool {
+    match (a, b) {
+        (Value::Float(a), Value::Float(b)) => a.to_bits() == b.to_bits(),
+        (Value::Histogram(a), Value::Histogram(b)) => a == b,
+        _ => false,
+    }
+}
+
+fn size_of_value(value: &Value) -> u64 {
+    let histogram = value.as_histogram().map_or(0, |histogram| size_of_histogram(histogram));
+    crate::bytes::as_u64(histogram).saturating_add(32)
+}
+
+impl Samples {
+    fn is_empty(&self) -> bool {
+        self.floats.is_empty() && self.histograms.is_empty() && self.late.is_empty()
+    }
+
+    fn bytes(&self) -> u64 {
+        let histograms = self.histograms.iter().map(|(_, h)| crate::bytes::as_u64(size_of_histogram(h)));
+        let late = self.late.iter().map(|(_, value)| size_of_value(value));
+        histograms.chain(late).fold(self.floats.bytes(), u64::saturating_add)
+    }
+
+    fn push(&mut self, t: i64, value: &Value) -> u64 {
+        match value {
+            Value::Float(value) => self.floats.push(t, *value),
+            Value::Histogram(histogram) => {
+                self.histograms.push((t, Arc::clone(histogram)));
+                size_of_value(value)
+            }
+        }
+    }
+
+    fn at(&self, t: i64) -> Option<Value> {
+        if let Ok(at) = self.late.binary_search_by_key(&t, |(time, _)| *time) {
+            return self.late.get(at).map(|(_, value)| value.clone());
+        }
+        if let Ok(at) = self.histograms.binary_search_by_key(&t, |(time, _)| *time) {
+            return self.histograms.get(at).map(|(_, h)| Value::Histogram(Arc::clone(h)));
+        }
+        self.floats.at(t).map(Value::Float)
+    }
+
+    fn insert_late(&mut self, t: i64, value: &Value) -> u64 {
+        let at = self.late.partition_point(|(time, _)| *time < t);
+        self.late.insert(at, (t, value.clone()));
+        size_of_value(value)
+    }
+
+    fn split_before(&mut self, t: i64) -> Self {
+        let mut before = Self { floats: self.floats.split_before(t), ..Self::default() };
+        let rest = self.histograms.split_off(self.histograms.partition_point(|(time, _)| *time < t));
+        before.histograms = std::mem::replace(&mut self.histograms, rest);
+        let rest = self.late.split_off(self.late.partition_point(|(time, _)| *time < t));
+        before.late = std::mem::replace(&mut self.late, rest);
+        before
+    }
+
+    fn remove(&mut self, from: i64, to: i64) {
+        let keep = |t: i64| !(from..=to).contains(&t);
+        if self.floats.span().is_some_and(|(first, last)| first <= to && last >= from) {
+            self.floats.retain(keep);
+        }
+        self.histograms.retain(|(t, _)| keep(*t));
+        self.late.retain(|(t, _)| keep(*t));
+    }
+
+    fn first(&self) -> Option<i64> {
+        let floats = self.floats.span().map(|(first, _)| first);
+        let histograms = self.histograms.first().map(|(t, _)| *t);
+        let late = self.late.first().map(|(t, _)| *t);
+        [floats, histograms, late].into_iter().flatten().min()
+    }
+
+    fn snapshot(&self, from: i64, to: i64) -> Snapshot {
+        let cut = |points: &[(i64, Value)]| -> Vec<(i64, Value)> {
+            points.iter().filter(|(t, _)| (from..=to).contains(t)).cloned().collect()
+        };
+        let histograms = self.histograms.iter().filter(|(t, _)| (from..=to).contains(t));
+        Snapshot {
+            pieces: self.floats.pieces(from, to),
+            histograms: histograms.map(|(t, h)| (*t, Value::Histogram(Arc::clone(h)))).collect(),
+            late: cut(&self.late),
+        }
+    }
+}
+
+/// What a reader takes while it holds the series; decoding comes after.
+struct Snapshot {
+    pieces: Vec<Sealed>,
+    histograms: Vec<(i64, Value)>,
+    late: Vec<(i64, Value)>,
+}
+
+impl Snapshot {
+    fn runs(self, from: i64, to: i64, runs: &mut Vec<Run>) {
+        let (mut times, mut values) = (Vec::new(), Vec::new());
+        for piece in &self.pieces {
+            piece.decode_into(from, to, &mut times, &mut values);
+        }
+        runs.push(Run::floats(times, values));
+        runs.push(Run::of(self.histograms));
+        runs.push(Run::of(self.late));
+    }
+}
+
+impl Series {
+    pub(crate) fn new(id: u32, labels: Labels) -> Self {
+        Self { id, labels, data: Mutex::default() }
+    }
+
+    fn data(&self) -> MutexGuard<'_, Data> {
+        self.data.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes a sample, or says why not: the rules of Prometheus (`memSeries.appendable`).
+    pub(crate) fn offer(&self, t: i64, value: &Value, gate: Gate) -> Result<Taken, Reason> {
+        if t > gate.future_ms {
+            return Err(Reason::Future);
+        }
+        let mut data = self.data();
+        if t >= gate.in_order_from {
+            match &data.last {
+                Some((last, known)) if t == *last => {
+                    return if same(known, value) { Ok(Taken::Known) } else { Err(Reason::Duplicate) };
+                }
+                Some((last, _)) if t < *last => {}
+                _ => return Ok(data.append(t, value)),
+            }
+        }
+        if gate.window_ms > 0 {
+            if t < gate.newest.saturating_sub(gate.window_ms) {
+                return Err(Reason::TooOld);
+            }
+            return data.insert(t, value);
+        }
+        Err(if t < gate.in_order_from { Reason::OutOfBounds } else { Reason::OutOfOrder })
+    }
+
+    /// Takes a sample from the log, which holds only what was once taken.
+    pub(crate) fn restore(&self, t: i64, value: &Value) -> u64 {
+        let mut data = self.data();
+        let in_order = data.last.as_ref().is_none_or(|(last, _)| t > *last);
+        let taken = if in_order { Ok(data.append(t, value)) } else { data.insert(t, value) };
+        match taken {
+            Ok(Taken::New(bytes)) => bytes,
+            Ok(Taken::Known) | Err(_) => 0,
+        }
+    }
+
+    /// Sets aside the samples before `t`: they are still read, but no longer change.
+    pub(crate) fn freeze(&self, t: i64) {
+        let mut data = self.data();
+        let frozen = data.live.split_before(t);
+        data.frozen = frozen;
+    }
+
+    /// Adds the beginnings of the stretches of `span` that what was set aside has samples in.
+    pub(crate) fn windows(&self, span: i64, into: &mut BTreeSet<i64>) {
+        let frozen = self.data().frozen.snapshot(i64::MIN, i64::MAX);
+        let window = |t: i64| t.div_euclid(span).saturating_mul(span);
+        for piece in &frozen.pieces {
+            if window(piece.min) == window(piece.max) {
+                into.insert(window(piece.min));
+            } else {
+                into.extend(piece.decode().map(|(t, _)| window(t)));
+            }
+        }
+        into.extend(frozen.histograms.iter().chain(&frozen.late).map(|(t, _)| window(*t)));
+    }
+
+    /// Forgets what was set aside. Returns its bytes.
+    pub(crate) fn forget_frozen(&self) -> u64 {
+        let frozen = std::mem::take(&mut self.data().frozen);
+        frozen.bytes()
+    }
+
+    /// Puts back what was set aside, after a failure.
+    pub(crate) fn thaw(&self) {
+        let mut data = self.data();
+        let frozen = std::mem::take(&mut data.frozen);
+        let live = std::mem::take(&mut data.live);
+        let mut runs = Vec::new();
+        frozen.snapshot(i64::MIN, i64::MAX).runs(i64::MIN, i64::MAX, &mut runs);
+        live.snapshot(i64::MIN, i64::MAX).runs(i64::MIN, i64::MAX, &mut runs);
+        let (late, mut in_order) = (live.late, Samples::default());
+        let known: Vec<i64> = late.iter().map(|(t, _)| *t).collect();
+        for (t, value) in merge(runs).points() {
+            if known.binary_search(&t).is_err() {
+                in_order.push(t, &value);
+            }
+        }
+        in_order.late = late;
+        data.live = in_order;
+    }
+
+    /// Removes the samples from `from` to `to`.
+    pub(crate) fn remove(&self, from: i64, to: i64) -> u64 {
+        let mut data = self.data();
+        let before = data.live.bytes();
+        data.live.remove(from, to);
+        before.saturating_sub(data.live.bytes())
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        let data = self.data();
+        data.live.is_empty() && data.frozen.is_empty()
+    }
+
+    /// Time of the first sample.
+    pub(crate) fn first(&self) -> Option<i64> {
+        let data = self.data();
+        [data.frozen.first(), data.live.first()].into_iter().flatten().min()
+    }
+
+    /// The samples from `from` to `to`.
+    pub(crate) fn read(&self, from: i64, to: i64) -> Run {
+        let data = self.data();
+        let (frozen, live) = (data.frozen.snapshot(from, to), data.live.snapshot(from, to));
+        drop(data);
+        let mut runs = Vec::with_capacity(6);
+        frozen.runs(from, to, &mut runs);
+        live.runs(from, to, &mut runs);
+        merge(runs)
+    }
+
+    /// Whether it has a sample from `from` to `to`.
+    pub(crate) fn has(&self, from: i64, to: i64) -> bool {
+        let data = self.data();
+        [&data.frozen, &data.live].into_iter().any(|samples| {
+            let within = |t: i64| (from..=to).contains(&t);
+            samples.histograms.iter().any(|(t, _)| within(*t))
+                || samples.late.iter().any(|(t, _)| within(*t))
+                || samples.floats.pieces(from, to).iter().flat_map(Sealed::decode).any(|(t, _)| within(t))
+        })
+    }
+
+    /// What was set aside, from `from` to `to`.
+    pub(crate) fn read_frozen(&self, from: i64, to: i64) -> Run {
+        let snapshot = self.data().frozen.snapshot(from, to);
+        let mut runs = Vec::with_capacity(3);
+        snapshot.runs(from, to, &mut runs);
+        merge(runs)
+    }
+}
+
+impl Data {
+    fn append(&mut self, t: i64, value: &Value) -> Taken {
+        self.last = Some((t, value.clone()));
+        Taken::New(self.live.push(t, value))
+    }
+
+    /// Takes a sample that is not behind all others.
+    fn insert(&mut self, t: i64, value: &Value) -> Result<Taken, Reason> {
+        if let Some(known) = self.live.at(t).or_else(|| self.frozen.at(t)) {
+            return if same(&known, value) { Ok(Taken::Known) } else { Err(Reason::Duplicate) };
+        }
+        // Keeps the order of the rule "later than the last one is in order" for series that begin out of order.
+        if self.last.is_none() {
+            self.last = Some((t, value.clone()));
+        }
+        Ok(Taken::New(self.live.insert_late(t, value)))
+    }
+}

@@ -1,0 +1,189 @@
+//! Sorted samples of one series, and the merging of several such runs.
+
+use std::sync::Arc;
+
+use hinomi_model::metrics::Column;
+use hinomi_series::{Histogram, ResetHint, Value};
+
+/// Samples in ascending order of time, no time twice.
+#[derive(Clone, Debug)]
+pub(crate) struct Run {
+    pub(crate) times: Arc<[i64]>,
+    pub(crate) values: Column,
+}
+
+impl Run {
+    pub(crate) fn floats(times: Vec<i64>, values: Vec<f64>) -> Self {
+        Self { times: times.into(), values: Column::Floats(values.into()) }
+    }
+
+    /// From pairs that are in order.
+    pub(crate) fn of(points: Vec<(i64, Value)>) -> Self {
+        let times = points.iter().map(|(t, _)| *t).collect();
+        let floats: Option<Vec<f64>> = points.iter().map(|(_, value)| value.as_float()).collect();
+        let values = match floats {
+            Some(floats) => Column::Floats(floats.into()),
+            None => Column::Mixed(points.into_iter().map(|(_, value)| value).collect()),
+        };
+        Self { times, values }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.times.len()
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.times.is_empty()
+    }
+
+    /// First and last time.
+    pub(crate) fn span(&self) -> Option<(i64, i64)> {
+        Some((*self.times.first()?, *self.times.last()?))
+    }
+
+    /// The part from `from` to `to`, both inclusive; shares everything where that is all.
+    pub(crate) fn within(self, from: i64, to: i64) -> Self {
+        let begin = self.times.partition_point(|t| *t < from);
+        let end = self.times.partition_point(|t| *t <= to).max(begin);
+        if begin == 0 && end == self.times.len() {
+            return self;
+        }
+        let range = begin..end;
+        let values = match &self.values {
+            Column::Floats(values) => Column::Floats(values.get(range.clone()).unwrap_or_default().into()),
+            Column::Mixed(values) => Column::Mixed(values.get(range.clone()).unwrap_or_default().into()),
+        };
+        Self { times: self.times.get(range).unwrap_or_default().into(), values }
+    }
+
+    /// Without the samples that lie in one of the ranges, both ends inclusive.
+    pub(crate) fn without(self, ranges: &[(i64, i64)]) -> Self {
+        let hit = |t: i64| ranges.iter().any(|(from, to)| (*from..=*to).contains(&t));
+        if !self.times.iter().any(|t| hit(*t)) {
+            return self;
+        }
+        Self::of(self.points().filter(|(t, _)| !hit(*t)).collect())
+    }
+
+    pub(crate) fn points(&self) -> impl Iterator<Item = (i64, Value)> + '_ {
+        self.times.iter().copied().enumerate().filter_map(|(at, t)| Some((t, self.values.get(at)?)))
+    }
+
+    /// What the samples count in a limit: a histogram is the floats that it is made of, over two.
+    pub(crate) fn weight(&self) -> usize {
+        match &self.values {
+            Column::Floats(values) => values.len(),
+            Column::Mixed(values) => values.iter().fold(0, |sum, value| sum.saturating_add(weight(value))),
+        }
+    }
+}
+
+fn weight(value: &Value) -> usize {
+    match value {
+        Value::Float(_) => 1,
+        Value::Histogram(histogram) => crate::codec::size_of_histogram(histogram) / 16,
+    }
+}
+
+/// One run of several; of samples at the same time that of the earliest run counts. Runs are given in order of
+/// precedence, not of time.
+pub(crate) fn merge(mut runs: Vec<Run>) -> Run {
+    runs.retain(|run| !run.is_empty());
+    if runs.len() < 2 {
+        return runs.pop().unwrap_or_else(|| Run::floats(Vec::new(), Vec::new()));
+    }
+    let mut order: Vec<&Run> = runs.iter().collect();
+    order.sort_by_key(|run| run.span());
+    let disjoint = order.windows(2).all(|pair| match pair {
+        [a, b] => a.span().zip(b.span()).is_some_and(|(a, b)| a.1 < b.0),
+        _ => true,
+    });
+    if disjoint { concatenate(&order) } else { interleave(&runs) }
+}
+
+fn concatenate(runs: &[&Run]) -> Run {
+    let len = runs.iter().fold(0, |sum: usize, run| sum.saturating_add(run.len()));
+    let mut times = Vec::with_capacity(len);
+    let mut floats = Vec::with_capacity(len);
+    for run in runs {
+        times.extend_from_slice(&run.times);
+        match &run.values {
+            Column::Floats(values) => floats.extend_from_slice(values),
+            Column::Mixed(_) => return Run::of(runs.iter().flat_map(|run| run.points()).collect()),
+        }
+    }
+    Run::floats(times, floats)
+}
+
+fn interleave(runs: &[Run]) -> Run {
+    let mut points: Vec<(i64, Value)> = runs.iter().flat_map(Run::points).collect();
+    // Stable: of equal times the one of the earlier run stays first.
+    points.sort_by_key(|(t, _)| *t);
+    points.dedup_by_key(|(t, _)| *t);
+    Run::of(points)
+}
+
+/// Says for each histogram what is known about a reset before it, which stored hints do not tell once samples were
+/// reordered, deleted or merged. Gauges stay gauges; of the first one, and of one after a float, nothing is known.
+pub(crate) fn settle_hints(run: Run) -> Run {
+    let Column::Mixed(values) = &run.values else { return run };
+    let mut settled = Vec::with_capacity(values.len());
+    let mut last: Option<Arc<Histogram>> = None;
+    for value in values.iter() {
+        let Value::Histogram(histogram) = value else {
+            last = None;
+            settled.push(value.clone());
+            continue;
+        };
+        let histogram = &open_hint(histogram);
+        let hint = match (&last, histogram.reset_hint) {
+            (_, ResetHint::Gauge) => ResetHint::Gauge,
+            _ if value.is_stale() => ResetHint::Unknown,
+            (None, _) => ResetHint::Unknown,
+            (Some(last), _) if histogram.detect_reset(last) => ResetHint::Reset,
+            (Some(_), _) => ResetHint::NotReset,
+        };
+        let histogram = if hint == histogram.reset_hint {
+            Arc::clone(histogram)
+        } else {
+            Arc::new(Histogram { reset_hint: hint, ..(**histogram).clone() })
+        };
+        last = (!value.is_stale()).then(|| Arc::clone(&histogram));
+        settled.push(Value::Histogram(histogram));
+    }
+    Run { times: run.times, values: Column::Mixed(settled.into()) }
+}
+
+/// The histogram without what it says about a reset, so that it is compared.
+fn open_hint(histogram: &Arc<Histogram>) -> Arc<Histogram> {
+    match histogram.reset_hint {
+        ResetHint::Gauge | ResetHint::Unknown => Arc::clone(histogram),
+        ResetHint::Reset | ResetHint::NotReset => {
+            Arc::new(Histogram { reset_hint: ResetHint::Unknown, ..(**histogram).clone() })
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run(points: &[(i64, f64)]) -> Run {
+        Run::floats(points.iter().map(|p| p.0).collect(), points.iter().map(|p| p.1).collect())
+    }
+
+    fn seen(run: &Run) -> Vec<(i64, f64)> {
+        run.points().map(|(t, value)| (t, value.as_float().unwrap())).collect()
+    }
+
+    #[test]
+    fn the_earlier_run_wins_and_order_is_by_time() {
+        let merged = merge(vec![run(&[(5, 1.0), (6, 2.0)]), run(&[(1, 3.0), (5, 9.0), (7, 4.0)])]);
+        assert_eq!(seen(&merged), [(1, 3.0), (5, 1.0), (6, 2.0), (7, 4.0)]);
+        let apart = merge(vec![run(&[(5, 1.0)]), run(&[]), run(&[(1, 3.0)])]);
+        assert_eq!(seen(&apart), [(1, 3.0), (5, 1.0)]);
+        assert_eq!(seen(&apart.clone().within(2, 5)), [(5, 1.0)]);
+        assert!(apart.clone().within(2, 4).is_empty());
+        assert_eq!(seen(&apart.without(&[(4, 9)])), [(1, 3.0)]);
+    }
+}
