@@ -26,7 +26,7 @@ export function markdown(finding: FindingDetail, about: About): string {
     `# ${GLYPHS[finding.level]} ${words().level[finding.level]}: ${plain(finding.cause)}`,
     list(summary(finding, about)),
     ...section(label().evidence, list(finding.evidence.facts.map(([name, value]) => fact(name, timesWithin(value, (at) => stamp(at, about.zone)))))),
-    ...section(label().log, logBlock(finding.evidence.log, about.zone)),
+    ...section(finding.log_now ? label().logNow : label().log, logBlock(finding.log_now ?? finding.evidence.log, about.zone)),
     ...section(label().before, before(finding, about.zone)),
     ...section(label().changes, list(finding.evidence.changes.map(([at, said]) => `${stamp(at, about.zone)} ${plain(said)}`))),
     ...section(label().told, told(finding, about)),

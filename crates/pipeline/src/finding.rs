@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use hinomi_model::Nanos;
+use hinomi_model::{LogTail, Nanos};
 use serde::Serialize;
 
 use crate::deliveries::DeliveryView;
@@ -37,6 +37,9 @@ pub struct FindingDetail {
     pub deliveries: Vec<DeliveryView>,
     /// What was changed on this machine in the hour before, newest first.
     pub changes_before: Vec<HappeningView>,
+    /// Last log lines of the container now, while it goes on: where nothing ended there are none in the evidence.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub log_now: Option<LogTail>,
 }
 
 impl Handle {
@@ -49,6 +52,10 @@ impl Handle {
         let mut detail =
             self.finding_alone(id).ok_or_else(|| not_found(id, "see `hinomi findings --all`"))?;
         detail.deliveries = self.deliveries(&detail.view.incident);
+        let finding = &detail.view.finding;
+        if finding.resolved_at.is_none() && finding.evidence.log.is_none() {
+            detail.log_now = self.shared().logs.of(&finding.resource.uid);
+        }
         Ok(detail)
     }
 
@@ -71,6 +78,7 @@ impl Handle {
             ready,
             looped: looped(&judge, &view.finding),
             deliveries: Vec::new(),
+            log_now: None,
             changes_before: here.take(CHANGES_MAX).map(HappeningView::from).collect(),
             view,
         })

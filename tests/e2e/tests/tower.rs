@@ -80,3 +80,31 @@ fn what_people_changed_is_told_in_their_words() -> Result<()> {
     ensure!(fits(&after), "after a kill: {:#?}", lines(&after, "talker"));
     site.finish()
 }
+
+#[test]
+fn a_finding_about_what_still_runs_shows_its_lines_of_now() -> Result<()> {
+    let Some(site) = Site::start("lines", Builder::new("lines"))? else { return Ok(()) };
+    let words =
+        "touch /tmp/ready; echo serving; sleep 3; rm /tmp/ready; echo lost the database >&2; exec sleep 1000";
+    let check = ["--health-cmd", "test -e /tmp/ready", "--health-interval", "1s", "--health-retries", "2"];
+    let run = [&["run", "-d", "--name", "sick", "--init"][..], &check, &[IMAGE, "sh", "-c", words]].concat();
+    site.docker(&run)?;
+    let id = site.hinomi.wait_for(OVERVIEW, SOON, |overview| {
+        let now = overview["now"].as_array()?;
+        let sick = now.iter().find(|row| row["name"] == "sick" && row["stage"] == "health")?;
+        sick["id"].as_str().map(str::to_owned)
+    })?;
+    let path = format!("/api/hinomi/v1/findings/{id}");
+    let finding = site.hinomi.wait_for(&path, SOON, |finding| {
+        let lines = finding["log_now"]["lines"].as_array().map_or(0, Vec::len);
+        (lines == 2).then(|| finding.clone())
+    })?;
+    let log = finding["log_now"].to_string();
+    ensure!(log.contains("lost the database") && finding["evidence"]["log"].is_null(), "{finding}");
+    ensure!(
+        finding["evidence"]["facts"].to_string().contains(r#"["last health probe","exit 1"]"#),
+        "{finding}"
+    );
+    site.expect_told("sick", SOON, &["firing alert unhealthy/after_healthy"])?;
+    site.finish()
+}

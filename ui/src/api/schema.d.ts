@@ -553,6 +553,8 @@ export interface components {
             deliveries: components["schemas"]["Delivery"][];
             /** @description What somebody or something changed on this machine in the hour before it began, newest first. */
             changes_before: components["schemas"]["Happening"][];
+            /** @description Last lines of the container now; only while nothing of it ended, when `evidence` has no lines. */
+            log_now?: components["schemas"]["Log"];
         };
         Delivery: {
             receiver: string;

@@ -153,7 +153,10 @@ impl Inspect {
 
     /// Failed probes in a row, and the last probe's result, redacted.
     pub(crate) fn probe(&self) -> (u32, Option<String>) {
-        let text = |probe: &Probe| bounded(&format!("exit {}: {}", probe.exit_code, probe.output.trim_end()));
+        let text = |probe: &Probe| match probe.output.trim_end() {
+            "" => format!("exit {}", probe.exit_code),
+            output => bounded(&format!("exit {}: {output}", probe.exit_code)),
+        };
         (self.state.health.failing_streak, self.state.health.log.last().map(text))
     }
 
