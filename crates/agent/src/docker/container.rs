@@ -111,6 +111,8 @@ pub(crate) struct Watcher {
     suspect_at: Option<Instant>,
     phantom: bool,
     last_event: Instant,
+    /// A comparison, not an event, said last that it is frozen or goes on.
+    compared_freeze: bool,
 }
 
 impl Watcher {
@@ -142,6 +144,7 @@ impl Watcher {
             suspect_at: None,
             phantom: false,
             last_event: Instant::now(),
+            compared_freeze: false,
         }
     }
 
@@ -299,6 +302,8 @@ impl Watcher {
         let resource = Arc::clone(&self.resource);
         let around = Around { name: &resource.name, now: self.now(), rebooted: era.rebooted };
         let mut found = reconcile::compare(&self.view, now, around);
+        let is_freeze = |said: &Said| matches!(said.fact, Fact::Phase(Phase::Paused | Phase::Unpaused));
+        self.compared_freeze |= found.said.iter().any(is_freeze);
         let was_alive = self.view.life.is_alive();
         let ended = was_alive && found.said.iter().any(|said| matches!(said.fact, Fact::Exit(_)));
         if ended {

@@ -66,7 +66,10 @@ impl Watcher {
     }
 
     fn freeze(&mut self, at: Nanos, life: Life, phase: Phase) {
-        if self.view.life != life {
+        // The same word again: what lay between was missed. After a comparison that said it, the event is its cause.
+        let is_told = self.view.life == life && self.compared_freeze;
+        self.compared_freeze = false;
+        if !is_told {
             self.view.life = life;
             self.event_fact(Fact::Phase(phase), at);
         }
