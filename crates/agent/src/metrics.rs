@@ -35,7 +35,7 @@ pub use hinomi_wire::{Families, Family, Head, Kind, Sample};
 pub use host::Host;
 use host::{host_pressure, net_devices};
 
-use crate::rights::Right;
+use crate::rights::{Right, row};
 
 /// Where the kernel is found. The defaults are right on the host and in a container with the host's namespaces.
 #[derive(Clone, Debug)]
@@ -110,14 +110,14 @@ pub fn rights(roots: &Roots) -> Vec<Right> {
         .map_err(|error| format!("{}: {error}", others.display()))
         .and_then(|_open| containers::probe(&roots.cgroup));
     vec![
-        right(
+        row(
             "host metrics",
             format!("read {} and {} (anybody)", roots.proc.display(), roots.sys.display()),
             "CPU, memory, disks, filesystems and network of the host",
             host,
             "without it there are no node_* metrics: mount the host's /proc and /sys",
         ),
-        right(
+        row(
             "container metrics",
             format!("read {} and {}/<pid>/cgroup (anybody)", roots.cgroup.display(), roots.proc.display()),
             "CPU, memory, processes, block IO, pressure and network of each container",
@@ -125,17 +125,4 @@ pub fn rights(roots: &Roots) -> Vec<Right> {
             "without it there are no container_* metrics: mount the host's /proc and cgroups, or run with --pid=host",
         ),
     ]
-}
-
-fn right(
-    feature: &'static str,
-    right: String,
-    reason: &'static str,
-    probe: Result<String, String>,
-    instead: &str,
-) -> Right {
-    match probe {
-        Ok(detail) => Right { feature, right, reason, on: true, detail },
-        Err(why) => Right { feature, right, reason, on: false, detail: format!("{why}; {instead}") },
-    }
 }

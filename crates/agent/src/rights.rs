@@ -92,7 +92,8 @@ pub fn explain(options: &Options) -> Vec<Right> {
     ]
 }
 
-fn row(
+/// A row from what a probe found; `instead` says what is without it, and the remedy.
+pub(crate) fn row(
     feature: &'static str,
     right: String,
     reason: &'static str,
