@@ -170,6 +170,10 @@ test('a locked Hinomi shows a login on every address', async () => {
     await page.goto(path)
     await page.locator('main input[type=password]').waitFor()
   }
+  // It answers; that it wants a token is no lost connection. The stream has been refused by now.
+  await page.waitForTimeout(1_000)
+  assert.equal(await page.locator('.bar.lost').count(), 0)
+  assert.ok(!(await page.title()).includes('⚠'))
   await page.close()
 })
 
