@@ -1,11 +1,10 @@
 //! A data folder that fills up, cannot be written, or is in use.
 
-use std::fs::File;
-use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
+use hinomi_testkit::mount::{Mount, fill};
 use hinomi_testkit::process;
 use hinomi_testkit::webhook::Request;
 
@@ -21,73 +20,13 @@ const DISK: &str = "32M";
 const FAILING: usize = 6;
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// A small file system of its own; gone when dropped.
-struct Mount {
-    folder: tempfile::TempDir,
-}
-
-impl Mount {
-    /// ext4 on a loop device.
-    fn small_disk() -> Result<Self> {
-        let folder = tempfile::Builder::new().prefix("hinomi-disk-").tempdir()?;
-        let (image, mount) = (folder.path().join("image"), folder.path().join("mount"));
-        std::fs::create_dir(&mount)?;
-        process::run("truncate", &["-s".as_ref(), DISK.as_ref(), image.as_os_str()])?;
-        process::run(
-            "mkfs.ext4",
-            &["-q".as_ref(), "-F".as_ref(), "-m".as_ref(), "0".as_ref(), image.as_os_str()],
-        )?;
-        process::run("mount", &["-o".as_ref(), "loop".as_ref(), image.as_os_str(), mount.as_os_str()])?;
-        Ok(Self { folder })
-    }
-
-    /// Not writable even for root.
-    fn read_only() -> Result<Self> {
-        let folder = tempfile::Builder::new().prefix("hinomi-disk-").tempdir()?;
-        let mount = folder.path().join("mount");
-        std::fs::create_dir(&mount)?;
-        process::run(
-            "mount",
-            &[
-                "-t".as_ref(),
-                "tmpfs".as_ref(),
-                "-o".as_ref(),
-                "ro".as_ref(),
-                "none".as_ref(),
-                mount.as_os_str(),
-            ],
-        )?;
-        Ok(Self { folder })
-    }
-
-    fn path(&self) -> PathBuf {
-        self.folder.path().join("mount")
-    }
-}
-
-impl Drop for Mount {
-    fn drop(&mut self) {
-        let _gone = rustix::mount::unmount(self.path(), rustix::mount::UnmountFlags::DETACH);
-    }
-}
-
-/// Fills the file system of `file` to its last byte.
-fn fill(file: &Path) -> Result<()> {
-    let mut filler = File::create(file).with_context(|| format!("create {}", file.display()))?;
-    for chunk in [vec![1_u8; 64 << 10], vec![1_u8; 512]] {
-        while filler.write_all(&chunk).is_ok() {}
-        let _full = filler.sync_all();
-    }
-    Ok(())
-}
-
 /// Measures.
 ///
 /// # Errors
 ///
 /// When the set-up fails; what Hinomi does wrong is in the lines.
 pub fn run(_same: Form) -> Result<Vec<Line>> {
-    let disk = Mount::small_disk()?;
+    let disk = Mount::small_disk(DISK)?;
     let rig = Rig::start_at("disk", Some(&disk.path().join("data")))?;
     let mut lines = full(&rig, &disk)?;
     lines.push(refused(&rig, "disk.second_process", &disk.path().join("data"), "in use"));

@@ -13,16 +13,22 @@
 //! - Everything random follows from a fixed seed.
 //! - The short forms measure the same with fewer repetitions and the same limits.
 
+pub mod ask;
 pub mod burst;
 pub mod disk;
 pub mod endurance;
 pub mod engine;
 pub mod history;
+pub mod ingest;
+pub mod kills;
 pub mod latency;
+pub mod limits;
 pub mod line;
+pub mod load;
 pub mod numbers;
 pub mod page;
 pub mod record;
+pub mod recovery;
 pub mod rest;
 pub mod rig;
 pub mod shortlived;
@@ -71,7 +77,7 @@ pub struct Bench {
 }
 
 /// All measurements.
-pub const ALL: [Bench; 8] = [
+pub const ALL: [Bench; 13] = [
     Bench {
         name: "latency",
         what: "from the kernel's kill for memory to the webhook's arrival, both on CLOCK_MONOTONIC; 200 containers \
@@ -92,7 +98,7 @@ pub const ALL: [Bench; 8] = [
     },
     Bench {
         name: "rest",
-        what: "50 running containers, 10 of them with a health check every 5 s, for 10 min (short: 60 s)",
+        what: "50 running containers, 10 of them with a health check every 5 s, numbers every 10 s, for 10 min (short: 60 s)",
         run: rest::run,
     },
     Bench {
@@ -118,5 +124,35 @@ pub const ALL: [Bench; 8] = [
                events in two hours, for two hours (short: 40 s): heap, nodes and listeners after a garbage collection, \
                the second half against the first",
         run: soak::run,
+    },
+    Bench {
+        name: "ingest",
+        what: "metrics of whole clusters by remote write, a sample every 15 s, as fast as they are taken: 24 pods for 24 h \
+               (std), 720 pods for 15 min (wide), 96 pods that live five minutes for 1 h (churn); short: 3 h, 180 pods, 30 min, \
+               and no peer",
+        run: ingest::run,
+    },
+    Bench {
+        name: "ask",
+        what: "34 questions of dashboards, rules and alerts about 24 h of 24 pods (short: 6 h), and the same to Prometheus",
+        run: ask::run,
+    },
+    Bench {
+        name: "recovery",
+        what: "SIGKILL to a server with a million series in memory (short: 100,000, and limits of 1 s and 2 s), from the start \
+               of the process to the first sample taken and the first right answer",
+        run: recovery::run,
+    },
+    Bench {
+        name: "kills",
+        what: "1,000 times (short: 12) SIGKILL at random moments under four writers of samples, and a disk that fills up under \
+               them: every acknowledged sample is looked for after every start",
+        run: kills::run,
+    },
+    Bench {
+        name: "limits",
+        what: "a million series of one tenant, and questions for all of them, against a memory budget of 128 MiB, while another \
+               tenant writes and asks",
+        run: limits::run,
     },
 ];

@@ -1,4 +1,4 @@
-//! What Hinomi costs when nothing happens.
+//! What Hinomi costs when nothing happens: it collects the numbers of the host and of all containers every ten seconds.
 
 use std::time::{Duration, Instant};
 
@@ -40,7 +40,7 @@ pub fn run(form: Form) -> Result<Vec<Line>> {
     let percent = 100.0 * used / began.elapsed().as_secs_f64();
     let cpu = format!("{used:.2} s of processor time in {length} s");
     Ok(vec![
-        Line::at_most("rest.pss", watch.peak_mib(), "MiB", 40.0).noted(memory_words(rig.server.pid())),
-        Line::at_most("rest.cpu", percent, "% of a core", 1.0).noted(cpu),
+        Line::at_most("rest.pss", watch.peak_mib(), "MiB", 100.0).noted(memory_words(rig.server.pid())),
+        Line::at_most("rest.cpu", percent, "% of a core", 1.5).noted(cpu),
     ])
 }

@@ -7,13 +7,16 @@
 //! - Nothing here uses Hinomi's code to judge Hinomi: witnesses are independent.
 //! - A suite that cannot run says so through [`skip_suite`]; under `CI=true` that is a failure.
 
+pub mod chance;
 pub mod compose;
 pub mod docker;
 pub mod hinomi;
 pub mod kernel;
+pub mod mount;
 pub mod net;
 pub mod page;
 pub mod process;
+pub mod remote_write;
 pub mod smtp;
 pub mod snapshot;
 pub mod webhook;

@@ -6,7 +6,7 @@ export const shell = texts({
   en: {
     skip: 'Skip to the content',
     page: {
-      overview: 'Overview', workloads: 'Workloads', timeline: 'Timeline', status: 'Status', login: 'Login', finding: 'Finding', nowhere: 'No such page',
+      overview: 'Overview', workloads: 'Workloads', timeline: 'Timeline', explore: 'Explore', status: 'Status', login: 'Login', finding: 'Finding', instance: 'Instance', host: 'Host', nowhere: 'No such page',
     },
     navigation: 'Pages',
     search: 'Search (Ctrl-K)',
@@ -32,6 +32,9 @@ export const shell = texts({
     printed: (at: string) => `Printed ${at}`,
     nowhere: (path: string) => `There is no page ${path}.`,
     home: 'Go to the overview',
+    loading: 'Loading…',
+    notLoaded: 'This page could not be loaded.',
+    reload: 'Load it again',
     title: (page: string, worst: string) => (worst === '' ? `${page} · Hinomi` : `${worst} · ${page} · Hinomi`),
     help: {
       title: 'Keys',
@@ -45,9 +48,9 @@ export const shell = texts({
     },
     action: {
       palette: 'Search everything (also Ctrl-K)', filter: 'Filter', help: 'List of keys', down: 'Next row', up: 'Previous row', open: 'Open', back: 'Close, back',
-      overview: 'Overview', workloads: 'Workloads', timeline: 'Timeline', status: 'Status',
+      overview: 'Overview', workloads: 'Workloads', timeline: 'Timeline', explore: 'Explore', status: 'Status',
       logs: 'Log lines', previous_logs: 'Log lines of the previous run', evidence: 'Evidence', owner: 'Owner', copy: 'Copy as Markdown',
-      time_back: 'Back in time', time_forward: 'Forward in time', zoom_in: 'Zoom in', zoom_out: 'Zoom out',
+      compare: 'Compare with earlier: 1 day, 1 week, 4 weeks, off', time_back: 'Back in time', time_forward: 'Forward in time', zoom_in: 'Zoom in', zoom_out: 'Zoom out',
       pause: 'Pause, go on live', theme: 'Light or dark', language: 'English or Japanese',
     } satisfies Record<Action, string>,
     palette: {
@@ -61,7 +64,7 @@ export const shell = texts({
   ja: {
     skip: '本文へ移動',
     page: {
-      overview: '概況', workloads: 'ワークロード', timeline: 'タイムライン', status: '監視状況', login: 'ログイン', finding: '検知', nowhere: 'ページなし',
+      overview: '概況', workloads: 'ワークロード', timeline: 'タイムライン', explore: '探索', status: '監視状況', login: 'ログイン', finding: '検知', instance: 'インスタンス', host: 'ホスト', nowhere: 'ページなし',
     },
     navigation: 'ページ',
     search: '検索 (Ctrl-K)',
@@ -87,6 +90,9 @@ export const shell = texts({
     printed: (at) => `印刷 ${at}`,
     nowhere: (path) => `${path} というページはありません。`,
     home: '概況へ',
+    loading: '読み込み中…',
+    notLoaded: 'このページを読み込めませんでした。',
+    reload: '再読み込み',
     title: (page, worst) => (worst === '' ? `${page} · 火の見` : `${worst} · ${page} · 火の見`),
     help: {
       title: 'キー一覧',
@@ -100,9 +106,9 @@ export const shell = texts({
     },
     action: {
       palette: 'すべてから検索（Ctrl-K も可）', filter: '絞り込み', help: 'キー一覧', down: '次の行', up: '前の行', open: '開く', back: '閉じる・戻る',
-      overview: '概況', workloads: 'ワークロード', timeline: 'タイムライン', status: '監視状況',
+      overview: '概況', workloads: 'ワークロード', timeline: 'タイムライン', explore: '探索', status: '監視状況',
       logs: 'ログ', previous_logs: '前回実行のログ', evidence: '根拠', owner: '所有者', copy: 'Markdown でコピー',
-      time_back: '過去へ', time_forward: '未来へ', zoom_in: '拡大', zoom_out: '縮小',
+      compare: '過去と比較：1 日、1 週、4 週、なし', time_back: '過去へ', time_forward: '未来へ', zoom_in: '拡大', zoom_out: '縮小',
       pause: '一時停止・再開', theme: '明暗の切り替え', language: '英語・日本語の切り替え',
     },
     palette: {

@@ -107,6 +107,11 @@ const DOES = {
     await press(page, 't')
     await comes('the timeline of the workload', () => path(page) === '/timeline' && query(page, 'q') === names.crash)
   },
+  explore: async (page) => {
+    await show(page, '/')
+    await press(page, 'g', 'e')
+    await comes('the queries', () => path(page) === '/explore')
+  },
   status: async (page) => {
     await show(page, '/')
     await press(page, 'g', 's')
@@ -142,6 +147,13 @@ const DOES = {
     await page.getByText('copied', { exact: true }).waitFor()
     const text = await page.evaluate(() => navigator.clipboard.readText())
     for (const part of [names.crash, 'fatal: cannot read', page.url()]) assert.ok(text.includes(part), `the copy names ${part}: ${text}`)
+  },
+  compare: async (page) => {
+    await show(page, workload)
+    for (const compared of ['1d', '1w', '4w', null]) {
+      await press(page, 'c')
+      await comes('the next comparison', () => query(page, 'c') === compared)
+    }
   },
   time_back: async (page) => {
     await show(page, '/timeline?from=now-1h')

@@ -6,7 +6,7 @@ import { url } from './lib/env.mjs'
 import { ensureFaults } from './lib/faults.mjs'
 import { allViews } from './lib/views.mjs'
 
-const PRINTED = ['overview', 'finding', 'timeline', 'workload']
+const PRINTED = ['overview', 'finding', 'timeline', 'workload', 'instance', 'host', 'explore']
 
 let browser
 let views

@@ -29,6 +29,7 @@ mod activation;
 mod client;
 mod container;
 mod context;
+mod disk;
 mod error;
 pub(crate) mod events;
 pub(crate) mod inspect;
@@ -36,6 +37,7 @@ pub(crate) mod logs;
 mod outlet;
 mod reader;
 mod reconcile;
+mod running;
 mod runtime;
 mod serve;
 mod session;
@@ -44,6 +46,7 @@ mod status;
 mod task;
 
 pub use activation::Activation;
+pub use disk::{DiskUse, Part, disk_use};
 pub use error::Error;
 pub use status::{Handle, State, Status};
 
@@ -139,8 +142,8 @@ impl Service {
         let client = client::Client::new(address, self.options.call_timeout, guard);
         let outlet = outlet::Outlet::new(self.sink, &self.counters);
         let parts = (self.clock, self.budget, self.counters);
-        let rings = self.handle.rings.clone();
-        let context = Arc::new(context::Context::new(self.options, outlet, parts, self.oom, client, rings));
+        let shown = (self.handle.rings.clone(), self.handle.running.clone());
+        let context = Arc::new(context::Context::new(self.options, outlet, parts, self.oom, client, shown));
         let work = Box::pin(runtime::Runtime::new(context, self.known, self.handle).run());
         tokio::select! {
             () = work => {}

@@ -3,9 +3,9 @@
 //! # In one breath
 //!
 //! [`Host::collect`] reads procfs and sysfs, [`Containers::collect`] reads the cgroups and network devices of the
-//! containers that it is given; both add samples to [`Families`]. Somebody else decides when, and what becomes of them.
+//! containers that it is given; both add samples to [`Families`].
 //! `metrics/host/` and `metrics/containers/` hold a file for each thing that is read: a pure parser over what the
-//! kernel writes, and which families it becomes.
+//! kernel writes, and which families it becomes. [`Service`] does both in rounds and hands them to a [`Taker`].
 //!
 //! # Invariants
 //!
@@ -23,19 +23,27 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use serde::Serialize;
+
 mod containers;
 mod files;
 mod host;
 mod memo;
 #[cfg(test)]
 mod roots_tests;
+mod service;
 
 pub use containers::{Cgroups, ContainerRef, Containers, Membership};
 pub use hinomi_wire::{Families, Family, Head, Kind, Sample};
 pub use host::Host;
 use host::{host_pressure, net_devices};
+pub use service::{Handle, Plan, Scrape, Service, Status, Taker, Target, root_beside};
 
 use crate::rights::{Right, row};
+
+/// The features' names among the rights.
+const HOST: &str = "host metrics";
+const CONTAINERS: &str = "container metrics";
 
 /// Where the kernel is found. The defaults are right on the host and in a container with the host's namespaces.
 #[derive(Clone, Debug)]
@@ -90,7 +98,7 @@ impl Default for Options {
 }
 
 /// A thing that is not collected, and why.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Off {
     /// Collector, by node_exporter's name for it, or `container: ` and the controller.
     pub feature: &'static str,
@@ -111,14 +119,14 @@ pub fn rights(roots: &Roots) -> Vec<Right> {
         .and_then(|_open| containers::probe(&roots.cgroup));
     vec![
         row(
-            "host metrics",
+            HOST,
             format!("read {} and {} (anybody)", roots.proc.display(), roots.sys.display()),
             "CPU, memory, disks, filesystems and network of the host",
             host,
             "without it there are no node_* metrics: mount the host's /proc and /sys",
         ),
         row(
-            "container metrics",
+            CONTAINERS,
             format!("read {} and {}/<pid>/cgroup (anybody)", roots.cgroup.display(), roots.proc.display()),
             "CPU, memory, processes, block IO, pressure and network of each container",
             containers,

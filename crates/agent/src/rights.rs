@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{Access, AtFlags, CWD};
 use serde::Serialize;
 
+use crate::metrics;
 use crate::oom::{self, CgroupVersion};
 
 /// Where to look.
@@ -21,6 +22,8 @@ pub struct Options {
     pub data_dir: PathBuf,
     /// The kernel's places.
     pub oom: oom::Options,
+    /// Those that numbers are read from.
+    pub metrics: metrics::Roots,
 }
 
 /// A feature and the right it takes.
@@ -42,7 +45,7 @@ pub struct Right {
 #[must_use]
 pub fn explain(options: &Options) -> Vec<Right> {
     let proc_root = &options.oom.proc_root;
-    vec![
+    let mut rows = vec![
         row(
             "docker",
             format!("read and write {} (group docker, or root)", options.docker_socket.display()),
@@ -89,7 +92,9 @@ pub fn explain(options: &Options) -> Vec<Right> {
             data_dir(&options.data_dir),
             "Hinomi does not start without it: set data_dir, or give the folder to this user",
         ),
-    ]
+    ];
+    rows.extend(metrics::rights(&options.metrics));
+    rows
 }
 
 /// A row from what a probe found; `instead` says what is without it, and the remedy.

@@ -23,6 +23,7 @@ fn options(folder: &std::path::Path) -> Options {
         docker_socket: folder.join("sock"),
         data_dir: folder.join("data/hinomi"),
         oom: Default::default(),
+        metrics: Default::default(),
     }
 }
 
@@ -69,7 +70,7 @@ fn an_ordinary_user_in_the_sockets_group() {
         (row.starts_with('1'), row.clone())
     };
     let rows = rows_as(NOBODY, GROUP, folder.path());
-    assert_eq!(rows.len(), 7, "{rows:#?}");
+    assert_eq!(rows.len(), 9, "{rows:#?}");
     assert!(on(&rows, "docker ").0, "{rows:#?}");
     assert!(on(&rows, "container of a process ").0, "{rows:#?}");
     assert!(on(&rows, "listening ports ").0, "{rows:#?}");
@@ -103,7 +104,14 @@ fn nothing_anywhere_is_all_off() {
         tracefs: Some(missing.clone()),
         kmsg: missing.clone(),
     };
-    let rows = explain(&Options { docker_socket: missing, data_dir: folder.path().join("data"), oom });
+    let metrics = hinomi_agent::metrics::Roots {
+        proc: missing.clone(),
+        sys: missing.clone(),
+        cgroup: missing.clone(),
+        root: missing.clone(),
+    };
+    let data_dir = folder.path().join("data");
+    let rows = explain(&Options { docker_socket: missing, data_dir, oom, metrics });
     let on: Vec<&str> = rows.iter().filter(|row| row.on).map(|row| row.feature).collect();
     assert_eq!(on, ["data"]);
     assert!(rows.iter().all(|row| !row.detail.is_empty() && !row.right.is_empty() && !row.reason.is_empty()));

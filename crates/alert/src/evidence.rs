@@ -40,7 +40,7 @@ pub(crate) fn of(a: &Assessment<'_>, now: Nanos) -> FindingEvidence {
         fact("changed before", format!("created {} with image {}", created.rfc3339(), track.spec.image));
     }
     let log = track.last_end().and_then(|end| end.log.clone());
-    FindingEvidence { facts, changes: track.recent.iter().cloned().collect(), log }
+    FindingEvidence { facts, changes: track.recent.iter().cloned().collect(), log, numbers: None }
 }
 
 fn replicas(a: &Assessment<'_>) -> String {

@@ -18,6 +18,8 @@ pub enum Subject {
     Runtime(String),
     /// What Hinomi did not see of a cluster.
     Gaps(String),
+    /// Something that is measured, by the subject of its incident.
+    Numbers(String),
 }
 
 impl std::fmt::Display for Subject {
@@ -26,6 +28,7 @@ impl std::fmt::Display for Subject {
             Self::Workload(key) => write!(f, "{}/workload/{}", key.cluster, key.workload),
             Self::Runtime(cluster) => write!(f, "{cluster}/runtime"),
             Self::Gaps(cluster) => write!(f, "{cluster}/gaps"),
+            Self::Numbers(subject) => f.write_str(subject),
         }
     }
 }

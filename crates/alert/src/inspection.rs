@@ -8,21 +8,21 @@ use hinomi_timeline::{Assessment, DeviationKind, End, bytes_words, duration_word
 
 use crate::evidence;
 
-/// A named check over state.
+/// A named check over state or numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Inspection {
     /// Its id in findings, messages and configuration.
     pub id: &'static str,
     /// What it finds, in one line.
     pub finds: &'static str,
-    /// Attributes whose changes make it look.
+    /// Attributes whose changes make it look; or metrics that are looked at again and again.
     pub listens_to: &'static [&'static str],
     /// Its closed list of cause classes.
     pub causes: &'static [&'static str],
 }
 
 /// All inspections. The first that knows a deviation names it.
-pub const ALL: [Inspection; 10] = [
+pub const ALL: [Inspection; 17] = [
     Inspection {
         id: "oom_kill",
         finds: "the kernel killed a process of a container for memory",
@@ -82,6 +82,48 @@ pub const ALL: [Inspection; 10] = [
         finds: "Hinomi did not see everything for a while",
         listens_to: &["gap"],
         causes: &["not_running", "runtime_away", "overflow", "not_stored", "inconsistent"],
+    },
+    Inspection {
+        id: "memory_limit",
+        finds: "a container's memory is near its limit and rises",
+        listens_to: &["container_memory_working_set_bytes", "container_spec_memory_limit_bytes"],
+        causes: &["rising"],
+    },
+    Inspection {
+        id: "cpu_throttled",
+        finds: "a container is held back by its CPU limit",
+        listens_to: &["container_cpu_cfs_throttled_periods_total", "container_cpu_cfs_periods_total"],
+        causes: &["by_limit"],
+    },
+    Inspection {
+        id: "filesystem",
+        finds: "a filesystem fills up",
+        listens_to: &["node_filesystem_avail_bytes", "node_filesystem_size_bytes"],
+        causes: &["filling", "nearly_full", "full"],
+    },
+    Inspection {
+        id: "inodes",
+        finds: "a filesystem runs out of inodes",
+        listens_to: &["node_filesystem_files_free", "node_filesystem_files"],
+        causes: &["filling", "nearly_full", "full"],
+    },
+    Inspection {
+        id: "host_pressure",
+        finds: "processes of a host wait for memory, disks or CPUs",
+        listens_to: &["node_pressure_memory_waiting_seconds_total", "node_pressure_io_waiting_seconds_total"],
+        causes: &["memory", "memory_stalled", "io", "cpu", "load", "swap", "faults"],
+    },
+    Inspection {
+        id: "open_files",
+        finds: "a host has nearly as many files open as it can",
+        listens_to: &["node_filefd_allocated", "node_filefd_maximum"],
+        causes: &["near", "reached"],
+    },
+    Inspection {
+        id: "pids",
+        finds: "a container or a host has nearly as many processes and threads as it can",
+        listens_to: &["container_threads", "container_threads_max", "node_processes_threads"],
+        causes: &["near", "reached"],
     },
 ];
 

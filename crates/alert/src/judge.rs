@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::healed::Endings;
 use crate::heat::{Heat, Plane};
 use crate::incidents::{Incidents, Subject, Update, has_new_cause, is_back};
+use crate::numbers::{Round, Rules, Step, Watches};
 use crate::{Routes, inspection, notify, runtime};
 
 /// What the judge wants done.
@@ -53,6 +54,7 @@ pub struct Judge {
     deadline_of: BTreeMap<Subject, Nanos>,
     heat: Heat,
     endings: Endings,
+    watches: Watches,
 }
 
 impl Judge {
@@ -303,6 +305,11 @@ impl Judge {
                     self.look_at_runtime(cluster, &subject, now, stored, &mut effects);
                 }
                 Subject::Gaps(cluster) => self.look_at_gaps(cluster, &subject, now, stored, &mut effects),
+                // Between two rounds nothing changes; only what came back may have to be told.
+                Subject::Numbers(name) => {
+                    let found = self.incidents.open_findings(name).cloned().collect();
+                    self.show_numbers(&subject, found, "", now, stored, &mut effects);
+                }
             }
         }
         effects
@@ -387,6 +394,36 @@ impl Judge {
         self.set_deadline(subject, deadline);
         let because = || "nothing more was missed since".to_owned();
         let update = self.incidents.update(&subject.to_string(), found, stored, because, now);
+        self.follow(update, now, effects);
+    }
+
+    /// Judges what was measured. What a round does not tell of stays as it is.
+    pub fn observe_numbers(&mut self, round: &Round, rules: &Rules, now: Nanos, stored: bool) -> Vec<Effect> {
+        let steps = self.watches.take(round, rules, &self.timeline, &self.incidents, now);
+        let mut effects = Vec::new();
+        for step in steps {
+            let (key, found, because) = match step {
+                Step::Show(key, finding) => (key, vec![*finding], String::new()),
+                Step::Over(key, because) => (key, Vec::new(), because),
+            };
+            self.show_numbers(&Subject::Numbers(key.subject()), found, &because, now, stored, &mut effects);
+        }
+        effects
+    }
+
+    fn show_numbers(
+        &mut self,
+        subject: &Subject,
+        found: Vec<Finding>,
+        because: &str,
+        now: Nanos,
+        stored: bool,
+        effects: &mut Vec<Effect>,
+    ) {
+        let name = subject.to_string();
+        let update = self.incidents.update(&name, found, stored, || because.to_owned(), now);
+        let again = self.incidents.tell_again_at(&name).filter(|at| *at > now);
+        self.set_deadline(subject, again);
         self.follow(update, now, effects);
     }
 

@@ -4,7 +4,8 @@
 //!
 //! [`Judge`] owns the timeline and the incidents. [`Judge::observe`] folds one state change, runs the inspections of
 //! what it touched, and returns [`Effect`]s: incidents to store, messages to queue. [`Judge::tick`] does the same at
-//! the deadlines that the inspections set. [`notify`] brings messages to receivers.
+//! the deadlines that the inspections set, and [`Judge::observe_numbers`] does for what somebody measured ([`numbers`]).
+//! [`notify`] brings messages to receivers. How loud a forecast is follows from the [`working_hours`].
 //!
 //! # Invariants
 //!
@@ -21,9 +22,11 @@ mod incidents;
 pub mod inspection;
 mod judge;
 pub mod notify;
+pub mod numbers;
 mod routes;
 mod runtime;
 pub mod settings;
+pub mod working_hours;
 
 pub use healed::{ENDED_KEEP, ENDED_MAX, Ended, Endings};
 pub use heat::{CELLS_MAX, Cell, Heat, Plane, STEP};

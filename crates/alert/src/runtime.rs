@@ -113,7 +113,7 @@ fn down(id: &Arc<ResourceId>, runtime: &Runtime, down_at: Nanos, late: bool) -> 
         },
         started_at: down_at,
         resolved_at: None,
-        evidence: FindingEvidence { facts, changes: Vec::new(), log: None },
+        evidence: FindingEvidence { facts, ..FindingEvidence::default() },
     }
 }
 
@@ -171,7 +171,7 @@ fn not_back_finding(id: &Arc<ResourceId>, runtime: &Runtime, missing: &[Assessme
         healing: loudest.healing.clone(),
         started_at,
         resolved_at: None,
-        evidence: FindingEvidence { facts: facts.collect(), changes: Vec::new(), log: None },
+        evidence: FindingEvidence { facts: facts.collect(), ..FindingEvidence::default() },
     })
 }
 
@@ -221,8 +221,7 @@ fn gap_finding(id: &Arc<ResourceId>, gap: &hinomi_model::Gap) -> Finding {
         resolved_at: None,
         evidence: FindingEvidence {
             facts: facts.into_iter().chain(lost).collect(),
-            changes: Vec::new(),
-            log: None,
+            ..FindingEvidence::default()
         },
     }
 }

@@ -3,6 +3,9 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+/// Least that a [`Meter`] takes at once.
+const METER_STEP_BYTES: u64 = 256 << 10;
+
 #[derive(Debug)]
 struct Inner {
     limit_bytes: u64,
@@ -41,6 +44,16 @@ impl Budget {
         }
     }
 
+    /// As [`Self::take`], if at least `leave` bytes are free behind it.
+    fn take_leaving(&self, bytes: u64, leave: u64) -> Option<Share> {
+        let free = self.limit_bytes().saturating_sub(self.used_bytes());
+        if bytes.checked_add(leave).is_none_or(|sum| sum > free) {
+            self.0.refused.fetch_add(1, Ordering::Relaxed);
+            return None;
+        }
+        self.take(bytes)
+    }
+
     /// Limit in bytes.
     #[must_use]
     pub fn limit_bytes(&self) -> u64 {
@@ -57,6 +70,63 @@ impl Budget {
     #[must_use]
     pub fn refused(&self) -> u64 {
         self.0.refused.load(Ordering::Relaxed)
+    }
+}
+
+/// What one piece of work takes from a [`Budget`] as it grows; given back as a whole when the last clone is dropped.
+#[derive(Clone, Debug)]
+pub struct Meter(Arc<Metered>);
+
+#[derive(Debug)]
+struct Metered {
+    budget: Budget,
+    /// What others shall find free, about: two meters that grow at once may both pass.
+    leave_bytes: u64,
+    taken_bytes: AtomicU64,
+}
+
+impl Meter {
+    /// One that has taken nothing yet, and leaves so many bytes to others.
+    #[must_use]
+    pub fn leaving(budget: &Budget, leave_bytes: u64) -> Self {
+        Self(Arc::new(Metered { budget: budget.clone(), leave_bytes, taken_bytes: AtomicU64::new(0) }))
+    }
+
+    /// Makes sure that `bytes` are taken, all in all; false if the budget has no room for them. What was taken once
+    /// stays: work that shrinks may grow again.
+    #[must_use]
+    pub fn reach(&self, bytes: u64) -> bool {
+        loop {
+            let taken = self.0.taken_bytes.load(Ordering::Acquire);
+            let Some(missing) = bytes.checked_sub(taken).filter(|missing| *missing > 0) else { return true };
+            // In steps, so that not every sample asks; to the byte where there is room for no more.
+            let step = missing.max(METER_STEP_BYTES);
+            let take = |bytes| self.0.budget.take_leaving(bytes, self.0.leave_bytes);
+            let Some(mut share) = take(step).or_else(|| take(missing)) else { return false };
+            let sum = taken.saturating_add(share.bytes);
+            if self.0.taken_bytes.compare_exchange(taken, sum, Ordering::AcqRel, Ordering::Acquire).is_ok() {
+                // It is the meter's from here on.
+                share.bytes = 0;
+            }
+        }
+    }
+
+    /// Bytes that are taken.
+    #[must_use]
+    pub fn taken_bytes(&self) -> u64 {
+        self.0.taken_bytes.load(Ordering::Acquire)
+    }
+
+    /// The budget.
+    #[must_use]
+    pub fn budget(&self) -> &Budget {
+        &self.0.budget
+    }
+}
+
+impl Drop for Metered {
+    fn drop(&mut self) {
+        self.budget.0.used_bytes.fetch_sub(*self.taken_bytes.get_mut(), Ordering::AcqRel);
     }
 }
 
@@ -85,6 +155,26 @@ fn read_kib(path: &str, key: &str) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_meter_grows_and_gives_all_back() {
+        let budget = Budget::new(METER_STEP_BYTES + 100);
+        let meter = Meter::leaving(&budget, 0);
+        assert!(meter.reach(0) && meter.taken_bytes() == 0);
+        assert!(meter.reach(10) && meter.reach(METER_STEP_BYTES));
+        assert_eq!(budget.used_bytes(), METER_STEP_BYTES, "one step");
+        assert!(meter.reach(METER_STEP_BYTES + 100), "to the byte");
+        assert!(!meter.reach(METER_STEP_BYTES + 101));
+        assert_eq!(meter.taken_bytes(), METER_STEP_BYTES + 100);
+        let clone = meter.clone();
+        drop(meter);
+        assert_eq!(budget.used_bytes(), METER_STEP_BYTES + 100);
+        drop(clone);
+        assert_eq!(budget.used_bytes(), 0);
+        let meter = Meter::leaving(&budget, 101);
+        assert!(!meter.reach(METER_STEP_BYTES));
+        assert!(meter.reach(METER_STEP_BYTES - 1));
+    }
 
     #[test]
     fn gives_back_on_drop_and_counts_refusals() {

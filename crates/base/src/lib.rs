@@ -9,4 +9,5 @@
 pub mod budget;
 pub mod clock;
 pub mod counters;
+pub mod process;
 pub mod task;

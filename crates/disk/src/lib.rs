@@ -7,6 +7,7 @@
 //! - A failed `fsync` is never retried on the same file: the kernel may have dropped the pages and say `Ok` next time.
 //! - One damaged place is reported and counted, never a reason not to start.
 
+pub mod copy;
 mod error;
 #[cfg(any(test, feature = "faulty"))]
 pub mod faulty;
@@ -14,6 +15,7 @@ pub mod file;
 pub mod fs;
 pub mod journal;
 pub mod lock;
+pub mod space;
 pub mod stream;
 
 pub use error::{Error, Result};

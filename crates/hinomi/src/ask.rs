@@ -71,7 +71,7 @@ pub(crate) fn privileges(global: &Global, named: &ConfigFile) -> anyhow::Result<
     let rights = crate::up::rights(&loaded.settings, &data_dir);
     match global.output {
         Output::Json => terminal::print_json(&json!({ "rights": rights }))?,
-        Output::Text => terminal::print(&render::rights::full(&Page::stdout(), &rights))?,
+        Output::Text | Output::Csv => terminal::print(&render::rights::full(&Page::stdout(), &rights))?,
     }
     Ok(exit::OK)
 }
@@ -81,7 +81,7 @@ pub(crate) fn version(global: &Global) -> anyhow::Result<Code> {
     let version = env!("CARGO_PKG_VERSION");
     match global.output {
         Output::Json => terminal::print_json(&json!({ "version": version }))?,
-        Output::Text => terminal::print(&format!("hinomi {version}\n"))?,
+        Output::Text | Output::Csv => terminal::print(&format!("hinomi {version}\n"))?,
     }
     Ok(exit::OK)
 }

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
@@ -13,6 +14,7 @@ Examples:
   hinomi findings              what is wrong now
   hinomi why shop/web          why a container or workload is as it is
   hinomi timeline --since 2h   what happened
+  hinomi query up              numbers, in PromQL
   hinomi receivers test --all  whether messages arrive
 
 Exit codes:
@@ -58,7 +60,7 @@ pub(crate) struct Global {
     /// Root certificates to trust instead of the system's, PEM, for https:// servers
     #[arg(long, global = true, display_order = 103, value_name = "FILE")]
     pub(crate) ca_file: Option<PathBuf>,
-    /// How to print answers: text or json
+    /// How to print answers: text or json; of query also csv
     #[arg(
         long,
         global = true,
@@ -78,6 +80,8 @@ pub(crate) enum Output {
     Text,
     /// For programs: as the API answers.
     Json,
+    /// For programs: rows, of `query` only.
+    Csv,
 }
 
 /// What to do.
@@ -137,6 +141,22 @@ Examples:
   hinomi status -v             all counters
   hinomi status --output json")]
     Status(Status),
+    /// Numbers, in PromQL: a table of one moment, a chart of a range
+    #[command(after_help = "\
+Examples:
+  hinomi query up
+  hinomi query 'sum by (container) (rate(container_cpu_usage_seconds_total[5m]))'
+  hinomi query 'hinomi_memory_used_bytes' --since 1h --step 30s
+  hinomi query up --time 2026-11-24T03:00:00Z --output json
+  hinomi query up --from now-2d --to now-1d --output csv > up.csv
+  hinomi query 'rate(node_cpu_seconds_total[5m])' --since 6h --explain
+
+Times are RFC 3339, seconds since the epoch, now or like now-90m. Without a terminal a range
+is a table too; NO_COLOR draws its lines by their letters.
+
+Exit code 0: answered, even if no series match; 1: it failed; 2: the query or its times are
+wrong, or wrong usage.")]
+    Query(Query),
     /// Who is told, and how that goes
     #[command(disable_help_subcommand = true)]
     #[command(after_help = "\
@@ -146,6 +166,33 @@ Examples:
   hinomi receivers test --all
   hinomi receivers --output json")]
     Receivers(Receivers),
+    /// Everything that a running Hinomi stores, as one file
+    #[command(after_help = "\
+Examples:
+  hinomi backup hinomi.tar.zst
+  hinomi backup /mnt/backups/$(date +%F).tar.zst --server https://hinomi.example --token-file ./token
+  hinomi backup - | ssh elsewhere 'cat > hinomi.tar.zst'
+  hinomi backup hinomi.tar.zst --output json
+
+State changes, incidents and metrics, all that was acknowledged before the call; Hinomi goes on
+meanwhile. Not in it: the configuration, its token and secrets, and logins of browsers. FILE
+appears when it is whole. `hinomi restore` reads it; so does `zstd -d < FILE | tar t`.
+
+Exit code 0: FILE is whole; 1: it failed, and there is no FILE; 2: FILE is there already, or wrong
+usage.")]
+    Backup(Backup),
+    /// A backup into a data folder; no Hinomi may run in it
+    #[command(after_help = "\
+Examples:
+  hinomi restore hinomi.tar.zst --data-dir ./look && hinomi server --data-dir ./look
+  hinomi restore hinomi.tar.zst --data-dir /var/lib/hinomi --force
+  ssh elsewhere 'cat hinomi.tar.zst' | hinomi restore - --data-dir ./data
+
+Every byte is checked before DIR is touched. With --force what is in DIR is kept beside it as
+DIR.before-restore-TIME (in it, where DIR is a mount): to undo, stop Hinomi and rename it back.
+
+Exit code 0: restored; 1: it failed, and DIR is as it was; 2: DIR is not empty, or wrong usage.")]
+    Restore(Restore),
     /// The configuration
     #[command(subcommand, disable_help_subcommand = true)]
     Config(Config),
@@ -177,6 +224,27 @@ pub(crate) struct Run {
     /// Its private key, PEM
     #[arg(long, value_name = "FILE", requires = "tls_cert")]
     pub(crate) tls_key: Option<PathBuf>,
+    /// How long samples of metrics are kept, like 15d or 100y (instead of `retention.metrics`)
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    pub(crate) metrics_retention: Option<Duration>,
+    /// How far behind the newest a sample may be, 0 to 100y (instead of `metrics.out_of_order_window`)
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    pub(crate) out_of_order_window: Option<Duration>,
+    /// Let queries use what Prometheus calls experimental
+    #[arg(long)]
+    pub(crate) promql_experimental: bool,
+    /// Let callers delete series and write snapshots
+    #[arg(long)]
+    pub(crate) enable_admin_api: bool,
+    /// Where the host's procfs is mounted [default: /proc]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) procfs: Option<PathBuf>,
+    /// Where the host's sysfs is mounted [default: /sys]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) sysfs: Option<PathBuf>,
+    /// Where the host's cgroups are mounted [default: /sys/fs/cgroup]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) cgroupfs: Option<PathBuf>,
     /// How the log is written to standard error: text or json
     #[arg(long, value_enum, value_name = "FORMAT", default_value = "text", hide_possible_values = true)]
     pub(crate) log_format: LogFormat,
@@ -245,6 +313,31 @@ pub(crate) struct Status {
     pub(crate) verbose: bool,
 }
 
+/// Options of `query`.
+#[derive(Debug, Args)]
+pub(crate) struct Query {
+    /// What to ask, in PromQL
+    pub(crate) expr: String,
+    /// At which moment [default: now]
+    #[arg(long, value_name = "TIME", conflicts_with_all = ["since", "from", "to", "step"])]
+    pub(crate) time: Option<String>,
+    /// Over a range that begins so long before its end, like 30m or 2d
+    #[arg(long, value_name = "DURATION", conflicts_with = "from", group = "span")]
+    pub(crate) since: Option<String>,
+    /// Begin of the range
+    #[arg(long, value_name = "TIME", group = "span")]
+    pub(crate) from: Option<String>,
+    /// End of the range [default: now]
+    #[arg(long, value_name = "TIME", requires = "span")]
+    pub(crate) to: Option<String>,
+    /// From point to point of the range [default: two points in each column]
+    #[arg(long, value_name = "DURATION", requires = "span")]
+    pub(crate) step: Option<String>,
+    /// What each part of the query costs: series, samples, time
+    #[arg(long)]
+    pub(crate) explain: bool,
+}
+
 /// `receivers`, and what to do with them.
 #[derive(Debug, Args)]
 pub(crate) struct Receivers {
@@ -277,6 +370,29 @@ pub(crate) struct ReceiversTest {
     pub(crate) all: bool,
 }
 
+/// Options of `backup`.
+#[derive(Debug, Args)]
+pub(crate) struct Backup {
+    /// File to write, or - for standard output
+    pub(crate) file: PathBuf,
+    /// Replace FILE if it is there
+    #[arg(long)]
+    pub(crate) force: bool,
+}
+
+/// Options of `restore`.
+#[derive(Debug, Args)]
+pub(crate) struct Restore {
+    /// Archive that `hinomi backup` wrote, or - for standard input
+    pub(crate) file: PathBuf,
+    /// Data folder: not there, or empty
+    #[arg(long, value_name = "DIR", env = "HINOMI_DATA_DIR", hide_env = true)]
+    pub(crate) data_dir: PathBuf,
+    /// Also if it is not empty; what is there is kept beside it
+    #[arg(long)]
+    pub(crate) force: bool,
+}
+
 /// What to do with the configuration.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Config {
@@ -302,6 +418,14 @@ Examples:
   hinomi agent explain-privileges
   sudo hinomi agent explain-privileges --output json")]
     ExplainPrivileges(ConfigFile),
+}
+
+/// A duration as in the configuration, or 0.
+fn duration(text: &str) -> Result<Duration, String> {
+    let wrong = || "write it with a unit, like 10s, 1h30m, 15d or 100y; at most 100y".to_owned();
+    let ms = hinomi_series::duration::parse_ms(text).map_err(|_| wrong())?;
+    let found = u64::try_from(ms).map(Duration::from_millis).map_err(|_| wrong())?;
+    if found > Duration::from_secs(36_500 * 86_400) { Err(wrong()) } else { Ok(found) }
 }
 
 /// As the key `listen`.

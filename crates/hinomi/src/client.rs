@@ -8,17 +8,25 @@ use std::time::Duration;
 use anyhow::Context as _;
 use hinomi_config::Secret;
 use hinomi_model::ErrorKind;
-use reqwest::{Client, Method, Url};
+use reqwest::header::{HeaderName, HeaderValue};
+use reqwest::{Client, Method, StatusCode, Url};
 use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 use serde::Deserialize;
 use serde_json::Value;
+use tokio::signal::unix::{SignalKind, signal};
 
 use crate::exit::Usage;
 
 /// Longer than the server takes at most.
 const TIMEOUT: Duration = Duration::from_secs(20);
+/// The same for queries: longer than their limit can be set to.
+const QUERY_TIMEOUT: Duration = Duration::from_secs(610);
+/// An archive may take days over a thin line; that nothing comes is noticed before.
+const DOWNLOAD_TIMEOUT: Duration = Duration::from_secs(7 * 86_400);
+/// Longest time between two pieces of it.
+const SILENCE_MAX: Duration = Duration::from_secs(120);
 /// Certificates of one file at most.
 const ROOTS_MAX: usize = 1024;
 /// Longest answer that is read.
@@ -74,9 +82,20 @@ struct Refusal {
     error: Reason,
 }
 
+/// As Hinomi's own API says it, or as the one for numbers does.
 #[derive(Deserialize)]
-struct Reason {
-    message: String,
+#[serde(untagged)]
+enum Reason {
+    Own { message: String },
+    Numbers(String),
+}
+
+impl Reason {
+    fn message(self) -> String {
+        match self {
+            Self::Own { message } | Self::Numbers(message) => message,
+        }
+    }
 }
 
 /// GETs `/api/hinomi/v1/PATH` with the parameters that are given.
@@ -112,6 +131,97 @@ pub(crate) fn post(server: &Server, path: &[&str]) -> anyhow::Result<Value> {
     runtime.block_on(ask(Method::POST, url, server))
 }
 
+/// GETs `/api/v1/PATH`, the API for numbers. Queries may take long.
+///
+/// # Errors
+///
+/// As [`get`].
+pub(crate) fn numbers(server: &Server, path: &str, parameters: &[(&str, String)]) -> anyhow::Result<Value> {
+    let mut url = base(&server.url)?;
+    url.set_path(&format!("/api/v1/{path}"));
+    url.query_pairs_mut().extend_pairs(parameters);
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().context("start a runtime")?;
+    runtime.block_on(ask_within(Method::GET, url, server, QUERY_TIMEOUT))
+}
+
+/// Some headers of an answer.
+#[derive(Debug, Default)]
+pub(crate) struct Headers(Vec<(String, String)>);
+
+impl Headers {
+    /// The text of one; its name in small letters.
+    pub(crate) fn get(&self, name: &str) -> Option<&str> {
+        self.0.iter().find(|(found, _)| found == name).map(|(_, text)| text.as_str())
+    }
+}
+
+/// POSTs nothing to `/api/hinomi/v1/PATH…` and shows the answer, which may be of any length, piece by piece. Ends with an
+/// error on SIGINT and SIGTERM, so that what was begun can be removed.
+///
+/// # Errors
+///
+/// As [`get`]; when nothing comes for two minutes; what `take` says.
+pub(crate) fn download(
+    server: &Server,
+    path: &[&str],
+    take: &mut dyn FnMut(&[u8]) -> anyhow::Result<()>,
+) -> anyhow::Result<Headers> {
+    let mut url = base(&server.url)?;
+    url.set_path("/api/hinomi/v1");
+    if let Ok(mut segments) = url.path_segments_mut() {
+        segments.extend(path);
+    }
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().context("start a runtime")?;
+    runtime.block_on(async {
+        let mut term = signal(SignalKind::terminate()).context("listen to signals")?;
+        tokio::select! {
+            done = taken(url, server, take) => done,
+            _ = tokio::signal::ctrl_c() => Err(anyhow::anyhow!("interrupted")),
+            _ = term.recv() => Err(anyhow::anyhow!("ended by SIGTERM")),
+        }
+    })
+}
+
+async fn taken(
+    url: Url,
+    server: &Server,
+    take: &mut dyn FnMut(&[u8]) -> anyhow::Result<()>,
+) -> anyhow::Result<Headers> {
+    let mut request = client(&url, server)?.request(Method::POST, url).timeout(DOWNLOAD_TIMEOUT);
+    if let Some(token) = &server.token {
+        request = request.bearer_auth(token.expose());
+    }
+    let url = server.url.as_str();
+    let mut answer = request.send().await.map_err(|error| unreachable(url, &error))?;
+    let status = answer.status();
+    if !status.is_success() {
+        let mut bytes = Vec::new();
+        while let Some(chunk) = answer.chunk().await.map_err(|error| unreachable(url, &error))? {
+            anyhow::ensure!(bytes.len() + chunk.len() <= ANSWER_MAX_BYTES, "the answer is too long");
+            bytes.extend_from_slice(&chunk);
+        }
+        return Err(refusal(url, status, &bytes).into());
+    }
+    let own = |(name, value): (&HeaderName, &HeaderValue)| {
+        Some((name.as_str().to_owned(), value.to_str().ok()?.to_owned()))
+    };
+    let headers = Headers(answer.headers().iter().filter_map(own).collect());
+    loop {
+        let next = tokio::time::timeout(SILENCE_MAX, answer.chunk()).await;
+        let next = next.map_err(|_| anyhow::anyhow!("nothing came from {url} for {SILENCE_MAX:?}"))?;
+        match next.map_err(|error| broken(url, &error))? {
+            Some(chunk) => take(&chunk)?,
+            None => return Ok(headers),
+        }
+    }
+}
+
+fn broken(server: &str, error: &reqwest::Error) -> anyhow::Error {
+    anyhow::anyhow!("{server} broke the answer off: {}; its log says why", root(error))
+}
+
 fn base(server: &str) -> anyhow::Result<Url> {
     let url =
         Url::parse(server).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
@@ -121,8 +231,12 @@ fn base(server: &str) -> anyhow::Result<Url> {
 }
 
 async fn ask(method: Method, url: Url, server: &Server) -> anyhow::Result<Value> {
+    ask_within(method, url, server, TIMEOUT).await
+}
+
+async fn ask_within(method: Method, url: Url, server: &Server, limit: Duration) -> anyhow::Result<Value> {
     let client = client(&url, server)?;
-    let mut request = client.request(method, url);
+    let mut request = client.request(method, url).timeout(limit);
     if let Some(token) = &server.token {
         request = request.bearer_auth(token.expose());
     }
@@ -139,25 +253,35 @@ async fn ask(method: Method, url: Url, server: &Server) -> anyhow::Result<Value>
         bytes.extend_from_slice(&chunk);
     }
     if !status.is_success() {
-        let message = match serde_json::from_slice::<Refusal>(&bytes) {
-            Ok(refusal) => refusal.error.message,
-            Err(_) => {
-                let text: String = String::from_utf8_lossy(&bytes).chars().take(SHOWN_MAX_CHARS).collect();
-                format!("{server} answered {status}: {}", text.trim())
-            }
-        };
-        return Err(Error { status: status.as_u16(), message: printable(&message) }.into());
+        return Err(refusal(server, status, &bytes).into());
     }
     serde_json::from_slice(&bytes)
         .with_context(|| format!("{server} did not answer with JSON; is it Hinomi?"))
 }
 
-fn unreachable(server: &str, error: &reqwest::Error) -> anyhow::Error {
+/// What an answer says that is none.
+fn refusal(server: &str, status: StatusCode, bytes: &[u8]) -> Error {
+    let message = match serde_json::from_slice::<Refusal>(bytes) {
+        Ok(refusal) => refusal.error.message(),
+        Err(_) => {
+            let text: String = String::from_utf8_lossy(bytes).chars().take(SHOWN_MAX_CHARS).collect();
+            format!("{server} answered {status}: {}", text.trim())
+        }
+    };
+    Error { status: status.as_u16(), message: printable(&message) }
+}
+
+/// The deepest cause.
+fn root(error: &reqwest::Error) -> String {
     let mut cause: &dyn std::error::Error = error;
     while let Some(deeper) = cause.source() {
         cause = deeper;
     }
-    let cause = cause.to_string();
+    cause.to_string()
+}
+
+fn unreachable(server: &str, error: &reqwest::Error) -> anyhow::Error {
+    let cause = root(error);
     let remedy = if cause.contains("certificate") {
         "name the root of its certificate with --ca-file, and the name that the certificate has with --server"
     } else {

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use hinomi_config::decode::SECRET_MAX_BYTES;
 use hinomi_config::{Note, Problem, Secret, TEXT_MAX_BYTES};
-use hinomi_pipeline::settings::{Given, Settings, TOKEN_VARIABLE, Tls, check_token};
+use hinomi_pipeline::settings::{Given, GivenMetrics, Settings, TOKEN_VARIABLE, Tls, check_token};
 use serde_json::json;
 
 use crate::cli::{ConfigFile, Global, Output, Run};
@@ -97,6 +97,15 @@ pub(crate) fn given(global: &Global, run: &Run) -> anyhow::Result<Given> {
         token: global.token_file.as_deref().map(token_file).transpose()?,
         insecure: run.insecure,
         tls: pair.map(|(certificate, key)| Tls { certificate: absolute(certificate), key: absolute(key) }),
+        metrics: GivenMetrics {
+            retention: run.metrics_retention,
+            out_of_order_window: run.out_of_order_window,
+            promql_experimental: run.promql_experimental,
+            admin_api: run.enable_admin_api,
+            procfs: run.procfs.as_ref().map(absolute),
+            sysfs: run.sysfs.as_ref().map(absolute),
+            cgroupfs: run.cgroupfs.as_ref().map(absolute),
+        },
     })
 }
 

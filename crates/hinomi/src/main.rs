@@ -13,12 +13,15 @@
 //! - What comes from containers is printed without control characters.
 
 mod ask;
+mod backup;
 mod cli;
 mod client;
 mod config;
 mod exit;
+mod query;
 mod receivers;
 mod render;
+mod restore;
 mod terminal;
 mod up;
 mod view;
@@ -44,6 +47,11 @@ fn main() -> ExitCode {
 
 fn run(cli: &Cli) -> anyhow::Result<exit::Code> {
     let global = &cli.global;
+    if global.output == cli::Output::Csv && !matches!(cli.command, Command::Query(_)) {
+        return Err(
+            exit::Usage("--output csv: only `hinomi query` has rows; use text or json".to_owned()).into()
+        );
+    }
     match &cli.command {
         Command::Up(run) => up::up(global, run, up::Role::Up),
         Command::Server(run) => up::up(global, run, up::Role::Server),
@@ -51,7 +59,10 @@ fn run(cli: &Cli) -> anyhow::Result<exit::Code> {
         Command::Findings(findings) => ask::findings(global, findings),
         Command::Timeline(timeline) => ask::timeline(global, timeline),
         Command::Status(status) => ask::status(global, status),
+        Command::Query(asked) => query::query(global, asked),
         Command::Receivers(asked) => receivers::receivers(global, asked),
+        Command::Backup(asked) => backup::backup(global, asked),
+        Command::Restore(asked) => restore::restore(global, asked),
         Command::Config(Config::Check(file)) => config::check(global, file),
         Command::Config(Config::Show(file)) => config::show(global, file),
         Command::Agent(Agent::ExplainPrivileges(file)) => ask::privileges(global, file),

@@ -4,6 +4,7 @@
 
 pub(crate) mod banner;
 pub(crate) mod findings;
+pub(crate) mod query;
 pub(crate) mod rights;
 pub(crate) mod status;
 pub(crate) mod style;

@@ -52,6 +52,17 @@ fn width(terminal: bool) -> usize {
     columns.unwrap_or(WIDTH_DEFAULT).clamp(WIDTH_MIN, WIDTH_MAX)
 }
 
+/// Whether standard output is a terminal.
+pub(crate) fn is_terminal() -> bool {
+    std::io::stdout().is_terminal()
+}
+
+/// Says something beside the answer, on standard error.
+pub(crate) fn say(text: &str) {
+    // A closed standard error is the reader's wish.
+    let _unread = writeln!(std::io::stderr(), "{text}");
+}
+
 /// Prints to standard output.
 ///
 /// # Errors

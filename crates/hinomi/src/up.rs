@@ -9,8 +9,10 @@
 //! - A part that dies ends the process with code 1: whoever supervises it starts it again.
 
 mod collectors;
+mod docker_disk;
 mod folder;
 mod log;
+mod numbers;
 
 use std::io::IsTerminal as _;
 use std::time::Duration;
@@ -108,7 +110,8 @@ pub(crate) fn rights(settings: &Settings, data_dir: &std::path::Path) -> Vec<Rig
     rights::explain(&rights::Options {
         docker_socket: socket.into(),
         data_dir: data_dir.to_path_buf(),
-        oom: hinomi_agent::oom::Options::default(),
+        oom: numbers::oom_options(settings),
+        metrics: numbers::roots(settings),
     })
 }
 

@@ -85,4 +85,44 @@ pub struct FindingEvidence {
     /// Last log lines before the end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub log: Option<Arc<LogTail>>,
+    /// What was measured, for a finding over numbers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub numbers: Option<Arc<NumberEvidence>>,
+}
+
+/// What a number counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NumberUnit {
+    /// Bytes.
+    Bytes,
+    /// Things: files, processes, pages a second.
+    Count,
+    /// A share of the whole, from 0 to 1.
+    Share,
+}
+
+/// What was measured. All numbers are finite.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct NumberEvidence {
+    /// PromQL that yields `value`.
+    pub query: String,
+    /// The same on the page: path and parameters, without scheme and host.
+    pub explore: String,
+    /// Of `value`, `limit` and `samples`.
+    pub unit: NumberUnit,
+    /// When it was measured.
+    pub at: Nanos,
+    /// How much it was then.
+    pub value: f64,
+    /// How much it may be, or from where on it is worth a finding.
+    pub limit: f64,
+    /// How much it grows in a second.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub per_second: Option<f64>,
+    /// When it reaches its limit if it goes on like this.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub full_at: Option<Nanos>,
+    /// Samples that it rests on, thinned out: time and value, oldest first, at most 32.
+    pub samples: Vec<(Nanos, f64)>,
 }

@@ -28,7 +28,7 @@ pub use change::{
     OomWitness, Phase, PortSpec, RestartPolicy, RunState, RuntimeState, Source, Spec, StateChange,
 };
 pub use error::ErrorKind;
-pub use finding::{Finding, FindingEvidence, Healing, HealingState};
+pub use finding::{Finding, FindingEvidence, Healing, HealingState, NumberEvidence, NumberUnit};
 pub use incident::{Incident, IncidentStatus, Message};
 pub use level::Level;
 pub use resource::{ResourceId, ResourceKind, Tenant, WorkloadKind, WorkloadRef};

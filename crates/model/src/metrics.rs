@@ -3,10 +3,12 @@
 //! Calls are synchronous and return whole series at once; callers run them where blocking is allowed, and give every
 //! call its limits ([`ReadLimit`]).
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
+use hinomi_base::budget::Meter;
 use hinomi_series::{Labels, Matcher, Value};
 
 use crate::{ErrorKind, Tenant};
@@ -73,6 +75,147 @@ pub struct Series {
     pub starts: Option<Arc<[i64]>>,
 }
 
+impl Series {
+    /// The series, lent.
+    #[must_use]
+    pub fn view(&self) -> SeriesView<'_> {
+        let values = match &self.values {
+            Column::Floats(values) => ColumnView::Floats(values),
+            Column::Mixed(values) => ColumnView::Mixed(values),
+        };
+        SeriesView {
+            labels: &self.labels,
+            timestamps: &self.timestamps,
+            values,
+            starts: self.starts.as_deref(),
+        }
+    }
+}
+
+/// The values of a series that is lent.
+#[derive(Clone, Copy, Debug)]
+pub enum ColumnView<'a> {
+    /// Numbers only.
+    Floats(&'a [f64]),
+    /// Numbers and native histograms in any order.
+    Mixed(&'a [Value]),
+}
+
+impl ColumnView<'_> {
+    /// Whether the value at a place is a staleness marker, or missing.
+    #[must_use]
+    pub fn is_stale(&self, at: usize) -> bool {
+        match self {
+            Self::Floats(values) => values.get(at).is_none_or(|value| hinomi_series::is_stale(*value)),
+            Self::Mixed(values) => values.get(at).is_none_or(Value::is_stale),
+        }
+    }
+}
+
+/// A series that is lent for the length of a call: as [`Series`], without owning anything.
+#[derive(Clone, Copy, Debug)]
+pub struct SeriesView<'a> {
+    /// Its name.
+    pub labels: &'a Labels,
+    /// Milliseconds since the epoch, strictly ascending.
+    pub timestamps: &'a [i64],
+    /// As long as `timestamps`.
+    pub values: ColumnView<'a>,
+    /// As [`Series::starts`].
+    pub starts: Option<&'a [i64]>,
+}
+
+/// Which samples of a range a scan is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wanted {
+    /// All of them.
+    All,
+    /// The newest of each series; others may come before it.
+    Newest,
+}
+
+/// A single event behind a sample, such as the trace of one request that was counted.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Exemplar {
+    /// What names it, such as `trace_id`; not the labels of its series.
+    pub labels: Labels,
+    /// When it was seen, milliseconds since the epoch.
+    pub t_ms: i64,
+    /// The value that was observed.
+    pub value: f64,
+}
+
+/// The exemplars of one series, in ascending order of time; several may have the same.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SeriesExemplars {
+    /// Name of the series.
+    pub series: Labels,
+    /// At least one.
+    pub exemplars: Vec<Exemplar>,
+}
+
+/// What a family of metrics is, in the words of OpenMetrics.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum MetadataKind {
+    /// Grows until it begins anew.
+    Counter,
+    /// Goes up and down.
+    Gauge,
+    /// Counts of observations by size.
+    Histogram,
+    /// Counts by size that go up and down.
+    GaugeHistogram,
+    /// Quantiles of observations.
+    Summary,
+    /// Texts that belong to what is measured.
+    Info,
+    /// Which of several states holds.
+    StateSet,
+    /// Nobody said.
+    #[default]
+    Unknown,
+}
+
+impl MetadataKind {
+    /// All of them.
+    pub const ALL: [Self; 8] = [
+        Self::Counter,
+        Self::Gauge,
+        Self::Histogram,
+        Self::GaugeHistogram,
+        Self::Summary,
+        Self::Info,
+        Self::StateSet,
+        Self::Unknown,
+    ];
+
+    /// Its name, as Prometheus writes it in answers.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Counter => "counter",
+            Self::Gauge => "gauge",
+            Self::Histogram => "histogram",
+            Self::GaugeHistogram => "gaugehistogram",
+            Self::Summary => "summary",
+            Self::Info => "info",
+            Self::StateSet => "stateset",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+/// What is said about a family of metrics.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Metadata {
+    /// What it is.
+    pub kind: MetadataKind,
+    /// What it means, in words; may be empty.
+    pub help: Arc<str>,
+    /// What it is measured in, such as `seconds`; may be empty.
+    pub unit: Arc<str>,
+}
+
 /// How much a call may read, and how long it may take.
 #[derive(Clone, Debug)]
 pub struct ReadLimit {
@@ -84,13 +227,46 @@ pub struct ReadLimit {
     pub deadline: Option<Instant>,
     /// Set by whoever no longer wants the answer.
     pub cancelled: Arc<AtomicBool>,
+    /// What the samples' memory is drawn from; `None`: from nothing.
+    pub memory: Option<Meter>,
+    /// Samples that the caller holds beside those that the call returns.
+    pub held: usize,
 }
+
+/// What a sample takes while a query is answered, about: time and value as they were read, and as they are merged.
+const SAMPLE_BYTES: u64 = 32;
 
 impl ReadLimit {
     /// No limit but the caller's memory: for tests and for reads whose size is known.
     #[must_use]
     pub fn unlimited() -> Self {
-        Self { samples_max: usize::MAX, series_max: usize::MAX, deadline: None, cancelled: Arc::default() }
+        Self {
+            samples_max: usize::MAX,
+            series_max: usize::MAX,
+            deadline: None,
+            cancelled: Arc::default(),
+            memory: None,
+            held: 0,
+        }
+    }
+
+    /// Draws the memory of so many samples, beside those that are held already.
+    ///
+    /// # Errors
+    ///
+    /// [`ReadError::Memory`].
+    pub fn draw(&self, samples: usize) -> Result<(), ReadError> {
+        let Some(memory) = &self.memory else { return Ok(()) };
+        let all = self.held.saturating_add(samples);
+        let bytes = u64::try_from(all).unwrap_or(u64::MAX).saturating_mul(SAMPLE_BYTES);
+        if memory.reach(bytes) {
+            return Ok(());
+        }
+        let (used, limit) = (memory.budget().used_bytes(), memory.budget().limit_bytes());
+        Err(ReadError::Memory(format!(
+            "it holds {all} by now, and of the budget of {limit} bytes {used} are in use; ask for less at once, or \
+             raise `memory_max`"
+        )))
     }
 
     /// Whether to go on; to be asked every few thousand samples. `now` is read by the caller, as nothing here reads a
@@ -158,6 +334,28 @@ pub trait SeriesSource: Send + Sync {
     ///
     /// A limit was hit, or the samples cannot be read.
     fn select(&self, what: &Select, limit: &ReadLimit) -> Result<Vec<Series>, ReadError>;
+
+    /// As [`Self::select`], but lends the series one by one, in the same order, so that nobody has to hold them all.
+    /// `each` says whether it wants more. [`ReadLimit::samples_max`] counts the samples of one series at a time here.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::select`].
+    fn scan(
+        &self,
+        what: &Select,
+        wanted: Wanted,
+        limit: &ReadLimit,
+        each: &mut dyn FnMut(SeriesView<'_>) -> ControlFlow<()>,
+    ) -> Result<(), ReadError> {
+        let _hint = wanted;
+        for series in self.select(what, limit)? {
+            if each(series.view()).is_break() {
+                break;
+            }
+        }
+        Ok(())
+    }
 
     /// Names of the labels of the series that match, sorted, none twice.
     ///

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
+use hinomi_alert::numbers::{Round, Rules};
 use hinomi_alert::{Effect, notify};
 use hinomi_base::task::Shutdown;
 use hinomi_disk::lock::FolderLock;
@@ -16,6 +17,7 @@ use tokio::task::JoinHandle;
 
 use crate::deliveries::Deliveries;
 use crate::intake::Batch;
+use crate::numbers;
 use crate::open::{Checkpoint, Found, HOUSEKEEPING};
 use crate::outbox::Outbox;
 use crate::view::Shared;
@@ -102,6 +104,10 @@ impl Service {
         let mut housekeeping = tokio::time::interval(HOUSEKEEPING);
         housekeeping.reset();
         let mut batches = Vec::with_capacity(BATCHES_AT_ONCE);
+        let (measured, mut rounds) = mpsc::channel(1);
+        let measuring = numbers::run(Arc::clone(&self.shared), measured, shutdown.clone());
+        hinomi_base::task::spawn("inspections", measuring);
+        let rules = numbers::rules(&self.shared);
         loop {
             let until_due = self.until_due();
             tokio::select! {
@@ -117,6 +123,7 @@ impl Service {
                 }
                 Some(outcome) = self.outcomes.recv() => self.done(outcome),
                 () = tokio::time::sleep(until_due) => self.tick().await,
+                Some(round) = rounds.recv() => self.take_round(&round, &rules),
                 _ = housekeeping.tick() => self.keep_house().await,
             }
             self.outbox.hand_over();
@@ -241,6 +248,17 @@ impl Service {
         let effects = self.judge(|judge| judge.tick(now, stored));
         self.follow(effects);
         self.shared.feed.touch();
+    }
+
+    /// Judges what was measured.
+    fn take_round(&mut self, round: &Round, rules: &Rules) {
+        numbers::docker_disk::note_round(&self.shared, round);
+        let (now, stored) = (self.now(), self.not_stored.is_none());
+        let effects = self.judge(|judge| judge.observe_numbers(round, rules, now, stored));
+        if !effects.is_empty() {
+            self.follow(effects);
+            self.shared.feed.touch();
+        }
     }
 
     /// When the disk works again: the time in which it did not is a gap.

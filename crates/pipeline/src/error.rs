@@ -9,6 +9,9 @@ pub enum Error {
     /// The data folder can't be used.
     #[error(transparent)]
     Disk(#[from] hinomi_records::Error),
+    /// The metrics engine.
+    #[error(transparent)]
+    Metrics(#[from] hinomi_tsdb::Error),
     /// The question is wrong.
     #[error("{0}")]
     Invalid(String),
@@ -23,6 +26,9 @@ pub enum Error {
     /// Somebody else is at it.
     #[error("{0}")]
     Busy(String),
+    /// The machine can't do it now.
+    #[error("{0}")]
+    Unavailable(String),
     /// A thread could not be started.
     #[error("could not start a thread of Hinomi: {0}")]
     Thread(#[source] std::io::Error),
@@ -34,10 +40,11 @@ impl Error {
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::Disk(error) => error.kind(),
+            Self::Metrics(error) => error.kind(),
             Self::Invalid(_) => ErrorKind::Invalid,
             Self::NotFound { .. } => ErrorKind::NotFound,
             Self::Busy(_) => ErrorKind::Limited,
-            Self::Thread(_) => ErrorKind::Unavailable,
+            Self::Unavailable(_) | Self::Thread(_) => ErrorKind::Unavailable,
         }
     }
 }

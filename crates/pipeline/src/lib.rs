@@ -19,16 +19,20 @@
 //!   once: what was not said is said, under the same key.
 //! - **P4** Knows no HTTP; everything that grows draws on one memory budget.
 
+pub mod backup;
 mod core;
 mod deliveries;
 mod error;
 mod feed;
 mod finding;
 mod intake;
+mod metrics;
 mod now;
+mod numbers;
 mod open;
 mod outbox;
 mod overview;
+mod own;
 mod receivers;
 pub mod settings;
 mod view;
@@ -41,9 +45,14 @@ pub use error::Error;
 pub use feed::{Behind, Mark, StreamedChange};
 pub use finding::FindingDetail;
 pub use intake::Intake;
+pub use metrics::{
+    Asked, Collected, Metrics, MetricsView, Question, Refused, Scrape, Unanswered, Unwritten, Written,
+};
 pub use now::{HappeningView, LoopView, NowRow};
+pub use numbers::docker_disk::DockerDiskUse;
 pub use open::{Options, open};
 pub use overview::{HealedView, HeatView, Overview, PlaneView, Recent};
+pub use own::JOB;
 pub use receivers::ReceiverTest;
 pub use view::{
     ChangeView, CollectorStatus, Collectors, FindingView, Handle, PastFinding, ReceiverView, Status,

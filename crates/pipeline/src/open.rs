@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::{Arc, RwLock};
+use std::sync::{Arc, Mutex, RwLock};
 use std::time::Duration;
 
 use hinomi_alert::settings::Receiver;
@@ -18,10 +18,12 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 
 use crate::Error;
+use crate::backup;
 use crate::core::Service;
 use crate::deliveries::{self, Deliveries};
 use crate::feed::Feed;
 use crate::intake::{Intake, intake};
+use crate::metrics::Metrics;
 use crate::outbox::Outbox;
 use crate::settings::Settings;
 use crate::view::{Collectors, Handle, Logs, Shared};
@@ -73,12 +75,20 @@ pub fn open(options: Options) -> Result<(Service, Handle, Intake), Error> {
     let dir: PathBuf = settings.data_dir.clone();
     hinomi_disk::file::create_dir(&hinomi_disk::fs::Real, &dir).map_err(hinomi_records::Error::from)?;
     let lock = FolderLock::acquire(&dir).map_err(hinomi_records::Error::from)?;
+    if backup::is_unfinished(&dir) {
+        return Err(Error::Unavailable(format!(
+            "a restore into {} was broken off while it put things into place; run `hinomi restore` with --force again",
+            dir.display()
+        )));
+    }
+    backup::remove_leftovers(&dir);
     let store_options = hinomi_records::Options {
         retention: settings.retention.state,
-        disk_max_bytes: settings.retention.disk_max.0,
+        disk_max_bytes: settings.retention.records_disk_max_bytes(),
         ..hinomi_records::Options::new(dir.join("records"))
     };
     let (store, recovery) = Store::open(store_options, budget.clone(), &counters, clock.clone())?;
+    let metrics = Metrics::open(&settings, clock.clone(), budget.clone())?;
     clock.not_before(recovery.newest_observed_at.map_or(0, |at| at.0));
     let url_base = settings.url_base().unwrap_or_default();
     let mut judge = Judge::new(Routes::new(settings.routes.clone()), url_base);
@@ -99,7 +109,7 @@ pub fn open(options: Options) -> Result<(Service, Handle, Intake), Error> {
         None => 0,
     };
     let damage = replay(&store, from, &mut judge, &mut owed, &mut deliveries);
-    let damage = recovery.damage.into_iter().chain(damage).collect();
+    let damage = recovery.damage.into_iter().chain(damage).chain(metrics.damage()).collect();
     let checkpoint_seq = from.saturating_sub(1);
     let (outcomes, outcomes_in) = mpsc::channel(OUTCOMES_MAX);
     let (handles, notifiers) = notifiers(&settings.receivers, &outcomes, &clock, &counters);
@@ -122,8 +132,11 @@ pub fn open(options: Options) -> Result<(Service, Handle, Intake), Error> {
         outbox_waiting: RwLock::new(BTreeMap::new()),
         deliveries: RwLock::new(deliveries),
         store: Arc::new(store),
+        metrics,
+        backup: backup::Turn::default(),
         receivers: handles,
         collectors: Collectors::default(),
+        docker_disk: Mutex::default(),
         clock,
         budget,
         counters,

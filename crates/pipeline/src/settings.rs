@@ -7,11 +7,15 @@
 //! - No secret is in [`Settings::effective_yaml`].
 
 mod access;
+mod inspections;
+mod metrics;
+mod working_hours;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use hinomi_alert::numbers::Settings as InspectionSettings;
 use hinomi_alert::settings::{Receiver, Route, Settings as AlertSettings};
 use hinomi_config::emit::{self, Emitter};
 use hinomi_config::{Map, Note, Problem, Problems, Size, Value, decode, parse};
@@ -19,6 +23,8 @@ use url::Url;
 
 use access::Reach;
 pub use access::{Access, Given, TOKEN_MIN_CHARS, TOKEN_VARIABLE, Tls, check_token};
+pub use metrics::{Durability, GivenMetrics, Metrics as MetricsSettings, Query as QuerySettings};
+pub use working_hours::WorkingHours;
 
 /// Default port, HTTP.
 pub const PORT: u16 = 8119;
@@ -44,10 +50,16 @@ pub struct Settings {
     pub retention: Retention,
     /// Memory budget; `None`: a quarter of RAM or of the cgroup's limit.
     pub memory_max: Option<Size>,
+    /// Numbers, and the engine that keeps them.
+    pub metrics: MetricsSettings,
     /// The machine.
     pub host: Host,
     /// The Docker Engine to watch.
     pub docker: Docker,
+    /// Numbers that are looked at.
+    pub inspections: InspectionSettings,
+    /// When people are at work.
+    pub working_hours: WorkingHours,
     /// Where messages go.
     pub receivers: Vec<Receiver>,
     /// Which messages go where.
@@ -59,8 +71,24 @@ pub struct Settings {
 pub struct Retention {
     /// State changes, findings and incidents.
     pub state: Duration,
+    /// Samples of metrics.
+    pub metrics: Duration,
     /// Most disk space for everything; the oldest goes first.
     pub disk_max: Size,
+}
+
+impl Retention {
+    /// Of [`Self::disk_max`], the share of records: a quarter.
+    #[must_use]
+    pub const fn records_disk_max_bytes(&self) -> u64 {
+        self.disk_max.0 / 4
+    }
+
+    /// Of [`Self::disk_max`], the share of samples: the rest.
+    #[must_use]
+    pub const fn metrics_disk_max_bytes(&self) -> u64 {
+        self.disk_max.0.saturating_sub(self.records_disk_max_bytes())
+    }
 }
 
 /// The machine.
@@ -87,10 +115,13 @@ impl Default for Settings {
             tls: None,
             public_url: None,
             data_dir: PathBuf::from("/var/lib/hinomi"),
-            retention: Retention { state: DAY * 30 * 13, disk_max: Size(10 << 30) },
+            retention: Retention { state: DAY * 30 * 13, metrics: DAY * 15, disk_max: Size(10 << 30) },
             memory_max: None,
+            metrics: MetricsSettings::default(),
             host: Host { name: hostname() },
             docker: Docker { enabled: true, host: DOCKER_HOST_DEFAULT.to_owned() },
+            inspections: InspectionSettings::default(),
+            working_hours: WorkingHours::default(),
             receivers: Vec::new(),
             routes: Vec::new(),
         }
@@ -182,17 +213,21 @@ impl Settings {
         emitter.entry("data_dir", self.data_dir.display());
         emitter.map("retention", |e| {
             e.entry("state", decode::duration_text(self.retention.state));
+            e.entry("metrics", decode::duration_text(self.retention.metrics));
             e.entry("disk_max", self.retention.disk_max);
         });
         match self.memory_max {
             Some(size) => emitter.entry("memory_max", size),
             None => emitter.raw("memory_max", "null # a quarter of RAM, or of the cgroup's limit"),
         }
+        self.metrics.emit(&mut emitter);
         emitter.map("host", |e| e.entry("name", &self.host.name));
         emitter.map("docker", |e| {
             e.entry("enabled", self.docker.enabled);
             e.entry("host", &self.docker.host);
         });
+        inspections::emit(&self.inspections, &mut emitter);
+        self.working_hours.emit(&mut emitter);
         AlertSettings { receivers: self.receivers.clone(), routes: self.routes.clone() }.emit(&mut emitter);
         emitter.finish()
     }
@@ -207,10 +242,16 @@ impl Settings {
         let default = Self::default();
         let reach = Reach::take(&mut root, problems, env, given);
         let data_dir = root.take("data_dir", decode::absolute_path);
-        let retention = root.take("retention", |value| retention(value, &default.retention));
+        let mut retention =
+            root.take("retention", |value| retention(value, &default.retention)).unwrap_or(default.retention);
+        retention.metrics = given.metrics.retention.unwrap_or(retention.metrics);
         let memory_max = root.take("memory_max", memory_max);
+        let mut metrics = root.take("metrics", metrics::take).unwrap_or_default();
+        given.metrics.apply(&mut metrics);
         let host = root.take("host", |value| host(value, &default.host));
         let docker = root.take("docker", |value| docker(value, problems, env));
+        let inspections = root.take("inspections", inspections::take).unwrap_or_default();
+        let working_hours = root.take("working_hours", working_hours::take).unwrap_or_default();
         let alert = AlertSettings::take(&mut root, env);
         root.finish();
         Self {
@@ -219,11 +260,14 @@ impl Settings {
             tls: reach.tls,
             public_url: reach.public_url,
             data_dir: data_dir.unwrap_or(default.data_dir),
-            retention: retention.unwrap_or(default.retention),
+            retention,
             memory_max,
+            metrics,
             host: host.unwrap_or(default.host),
             docker: docker
                 .unwrap_or_else(|| Docker { enabled: true, host: docker_host(None, true, problems, env) }),
+            inspections,
+            working_hours,
             receivers: alert.receivers,
             routes: alert.routes,
         }
@@ -234,16 +278,18 @@ fn retention(value: &Value<'_>, default: &Retention) -> Option<Retention> {
     let mut map = value.map()?;
     let state = map.take("state", decode::duration_within(DAY..=DAY * 3650));
     let disk_max = map.take("disk_max", at_least(Size(64 << 20)));
-    for key in ["metrics", "logs"] {
-        let _unused = map.take(key, |value| {
-            let duration = decode::duration(value);
-            value
-                .note("accepted, not used by this version", "it takes effect once Hinomi keeps these itself");
-            duration
-        });
-    }
+    let metrics = map.take("metrics", metrics::retention);
+    let _unused = map.take("logs", |value| {
+        let duration = decode::duration(value);
+        value.note("accepted, not used by this version", "it takes effect once Hinomi keeps these itself");
+        duration
+    });
     map.finish();
-    Some(Retention { state: state.unwrap_or(default.state), disk_max: disk_max.unwrap_or(default.disk_max) })
+    Some(Retention {
+        state: state.unwrap_or(default.state),
+        metrics: metrics.unwrap_or(default.metrics),
+        disk_max: disk_max.unwrap_or(default.disk_max),
+    })
 }
 
 fn memory_max(value: &Value<'_>) -> Option<Size> {

@@ -14,12 +14,14 @@ use hinomi_model::{
     StageRecord, StateChange,
 };
 use hinomi_records::{ChangeQuery, Store};
-use hinomi_timeline::{Interval, State, change_words, intervals};
+use hinomi_timeline::{Interval, State, WorkloadKey, change_words, intervals};
 use serde::Serialize;
 use tokio::sync::watch;
 
 use crate::deliveries::Deliveries;
 use crate::feed::{Behind, Feed, Mark};
+use crate::metrics::{Metrics, MetricsView};
+use crate::numbers::docker_disk::DockerDisk;
 use crate::open::known;
 use crate::settings::Settings;
 use crate::{Error, why};
@@ -33,8 +35,11 @@ pub(crate) struct Shared {
     pub(crate) outbox_waiting: RwLock<BTreeMap<String, usize>>,
     pub(crate) deliveries: RwLock<Deliveries>,
     pub(crate) store: Arc<Store>,
+    pub(crate) metrics: Metrics,
+    pub(crate) backup: crate::backup::Turn,
     pub(crate) receivers: BTreeMap<String, notify::Handle>,
     pub(crate) collectors: Collectors,
+    pub(crate) docker_disk: Mutex<DockerDisk>,
     pub(crate) clock: Clock,
     pub(crate) budget: Budget,
     pub(crate) counters: Counters,
@@ -118,6 +123,8 @@ pub struct Status {
     pub unheard_levels: Vec<Level>,
     /// The disk.
     pub store: StoreView,
+    /// The metrics engine.
+    pub metrics: MetricsView,
     /// Memory budget: used and limit, bytes.
     pub memory_used_bytes: u64,
     /// Memory budget, bytes.
@@ -334,6 +341,12 @@ impl Handle {
         self.0.judge.read().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The metrics engine.
+    #[must_use]
+    pub fn metrics(&self) -> &Metrics {
+        &self.0.metrics
+    }
+
     /// Registers a collector's word about itself.
     pub fn add_collector(&self, status: impl Fn() -> CollectorStatus + Send + Sync + 'static) {
         self.0.collectors.0.lock().unwrap_or_else(PoisonError::into_inner).push(Box::new(status));
@@ -412,6 +425,7 @@ impl Handle {
             receivers: self.receivers(),
             unheard_levels: unheard.collect(),
             store: self.store(),
+            metrics: self.0.metrics.view(),
             memory_used_bytes: self.0.budget.used_bytes(),
             memory_limit_bytes: self.0.budget.limit_bytes(),
             totals,
@@ -491,7 +505,7 @@ impl Handle {
     pub fn workloads(&self) -> Vec<WorkloadView> {
         let judge = self.judge();
         let timeline = judge.timeline();
-        let levels = levels(&judge);
+        let levels = levels_of_workloads(&judge);
         let view = |workload: &hinomi_timeline::Workload| {
             let (desired, ready) = workload.replicas(&timeline.tracks);
             let alive = workload.tracks(&timeline.tracks).filter(|track| track.state != State::Gone);
@@ -501,10 +515,7 @@ impl Handle {
                 kind: workload.key.workload.kind,
                 desired,
                 ready,
-                level: levels
-                    .get(&hinomi_alert::Subject::Workload(workload.key.clone()).to_string())
-                    .copied()
-                    .unwrap_or_default(),
+                level: levels.get(&workload.key).copied().unwrap_or_default(),
                 instances: alive.map(instance).collect(),
             }
         };
@@ -624,6 +635,19 @@ fn levels(judge: &Judge) -> BTreeMap<String, Level> {
         open.map(|finding| finding.level).max().unwrap_or_default()
     };
     judge.incidents().open().map(|incident| (incident.subject.clone(), current(incident))).collect()
+}
+
+/// Loudest level of the open findings about each workload, of state and of numbers.
+fn levels_of_workloads(judge: &Judge) -> BTreeMap<WorkloadKey, Level> {
+    let mut levels: BTreeMap<WorkloadKey, Level> = BTreeMap::new();
+    let findings = judge.incidents().open().flat_map(|incident| &incident.findings);
+    for finding in findings.filter(|finding| finding.resolved_at.is_none()) {
+        if let Some(key) = WorkloadKey::of(&finding.resource) {
+            let level = levels.entry(key).or_default();
+            *level = finding.level.max(*level);
+        }
+    }
+    levels
 }
 
 /// Whether a workload has a container that is not gone.

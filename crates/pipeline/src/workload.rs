@@ -4,9 +4,11 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use hinomi_alert::Judge;
 use hinomi_alert::inspection::finding_id;
-use hinomi_alert::{Judge, Subject};
-use hinomi_model::{Finding, HealingState, HealthStatus, Level, LogTail, Nanos, ResourceId, WorkloadKind};
+use hinomi_model::{
+    Finding, HealingState, HealthStatus, Incident, Level, LogTail, Nanos, ResourceId, WorkloadKind,
+};
 use hinomi_timeline::{
     Attempt, Closed, Deviation, End, State, Timeline, Track, Workload, WorkloadKey, duration_words, end_words,
 };
@@ -165,12 +167,15 @@ fn detail(judge: &Judge, name: &str, now: Nanos) -> Result<WorkloadDetail, Error
     let workload = timeline.workloads.values().find(|workload| workload.key.workload.to_string() == name);
     let workload = workload.ok_or_else(|| why::unknown(timeline, name))?;
     let key = &workload.key;
-    let subject = Subject::Workload(key.clone()).to_string();
+    // What is wrong with it, and what was measured of it.
+    let about = |incident: &&Incident| {
+        incident.findings.first().and_then(|finding| WorkloadKey::of(&finding.resource)).as_ref() == Some(key)
+    };
     let incidents = judge.incidents();
-    let mine = incidents.open().chain(incidents.over()).filter(|incident| incident.subject == subject);
+    let mine = incidents.open().chain(incidents.over()).filter(about);
     let known: BTreeMap<&str, &Finding> =
         mine.flat_map(|incident| &incident.findings).map(|finding| (finding.id.as_str(), finding)).collect();
-    let open = open(incidents.open().filter(|incident| incident.subject == subject));
+    let open = open(incidents.open().filter(about));
     let tracks = instances(workload, timeline);
     let (desired, ready) = workload.replicas(&timeline.tracks);
     let newest = tracks.iter().max_by_key(|track| track.first_seen_at);

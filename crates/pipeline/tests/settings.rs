@@ -5,7 +5,7 @@ use std::time::Duration;
 use hinomi_alert::settings::Way;
 use hinomi_config::{Secret, Size};
 use hinomi_model::Level;
-use hinomi_pipeline::settings::{Given, Settings};
+use hinomi_pipeline::settings::{Given, GivenMetrics, Settings};
 
 fn env(name: &str) -> Option<String> {
     match name {
@@ -60,6 +60,8 @@ fn what_else_is_refused() {
         ("too little disk", "retention: { disk_max: 1MiB, state: 1h }\nmemory_max: 1MiB\n".to_owned()),
         ("listen without port", "listen: 127.0.0.1\n".to_owned()),
         ("a route to nowhere", "routes: [{ receiver: a }]\n".to_owned()),
+        ("metrics", "retention: { metrics: 1m }\nmetrics: { interval: 1ms, durability: fsnyc, admin_api: yes, procfs: proc, query: { timeout: 1h, concurrent: 0, lookback: 1ms } }\n".to_owned()),
+        ("a window of nothing is one", "metrics: { out_of_order_window: 0s }\n".to_owned()),
     ];
     let all: String = table.iter().map(|(what, text)| format!("# {what}\n{}", said(text))).collect();
     insta::assert_snapshot!(all, @r#"
@@ -89,6 +91,16 @@ fn what_else_is_refused() {
     hinomi.yaml:1:9: listen: not an IP address with a port: "127.0.0.1"; write it like 127.0.0.1:80 or "[::1]:80"
     # a route to nowhere
     hinomi.yaml:1:22: routes[0].receiver: no receiver named "a"; add it under `receivers`
+    # metrics
+    hinomi.yaml:1:23: retention.metrics: 1m is out of range; write one from 1h to 36500d
+    hinomi.yaml:2:22: metrics.interval: 1ms is out of range; write one from 1s to 5m
+    hinomi.yaml:2:39: metrics.durability: unknown word "fsnyc"; did you mean "fsync"?
+    hinomi.yaml:2:57: metrics.admin_api: expected true or false, found "yes"; write `true` or `false`, without quotes
+    hinomi.yaml:2:70: metrics.procfs: not an absolute path: "proc"; begin it with `/`
+    hinomi.yaml:2:94: metrics.query.timeout: 1h is out of range; write one from 100ms to 10m
+    hinomi.yaml:2:110: metrics.query.concurrent: 0 is out of range; write one from 1 to 256
+    hinomi.yaml:2:123: metrics.query.lookback: 1ms is out of range; write one from 1s to 1d
+    # a window of nothing is one
     "#);
 }
 
@@ -98,7 +110,6 @@ fn notes_stop_nothing() {
         "retention: { metrics: 15d, state: 13mo, logs: 7d, disk_max: 10GiB }\n\
          receivers: [{ name: lonely, webhook: { url: \"https://example.com/\" } }]\n"
     ), @r"
-    note: hinomi.yaml:1:23: retention.metrics: accepted, not used by this version; it takes effect once Hinomi keeps these itself
     note: hinomi.yaml:1:47: retention.logs: accepted, not used by this version; it takes effect once Hinomi keeps these itself
     note: hinomi.yaml:2:21: receivers[0].name: no route leads to this receiver; add `- { receiver: lonely }` under `routes`
     ");
@@ -145,13 +156,57 @@ routes:                      # a route without levels gets Notice and Alert, at 
     data_dir: /srv/hinomi
     retention:
       state: 13mo
+      metrics: 15d
       disk_max: 10GiB
     memory_max: 64MiB
+    metrics:
+      interval: 10s
+      durability: fsync
+      out_of_order_window: 30m
+      promql_experimental: false
+      admin_api: false
+      procfs: /proc
+      sysfs: /sys
+      cgroupfs: /sys/fs/cgroup
+      query:
+        timeout: 2m
+        samples_max: 50000000
+        series_max: 500000
+        concurrent: 8
+        lookback: 5m
     host:
       name: web-1
     docker:
       enabled: false
       host: unix:///var/run/docker.sock
+    inspections:
+      interval: 30s
+      memory_limit:
+        enabled: true
+        from_percent: 80
+      cpu_throttled:
+        enabled: true
+        from_percent: 25
+      filesystem:
+        enabled: true
+        from_percent: 80
+      inodes:
+        enabled: true
+        from_percent: 80
+      host_pressure:
+        enabled: true
+      open_files:
+        enabled: true
+        from_percent: 90
+      pids:
+        enabled: true
+        from_percent: 90
+    working_hours:
+      days: [mon, tue, wed, thu, fri]
+      from: "09:00"
+      to: "19:00"
+      time_zone: null # that of this machine
+      holidays: null # none
     receivers:
       - name: oncall
         language: en
@@ -172,6 +227,30 @@ routes:                      # a route without levels gets Notice and Alert, at 
       - receiver: chat
         levels: [notice, alert]
     "#);
+}
+
+#[test]
+fn what_the_command_line_says_of_metrics_goes_first() {
+    let text = "retention: { metrics: 1d }\nmetrics: { out_of_order_window: 1h, procfs: /a }\n";
+    let given = GivenMetrics {
+        retention: Some(Duration::from_hours(2)),
+        out_of_order_window: Some(Duration::ZERO),
+        promql_experimental: true,
+        sysfs: Some("/b".into()),
+        ..GivenMetrics::default()
+    };
+    let given = Given { metrics: given, ..Given::default() };
+    let (settings, _) = Settings::parse_given(text, "hinomi.yaml", &env, &given).unwrap();
+    let metrics = &settings.metrics;
+    assert_eq!(settings.retention.metrics, Duration::from_hours(2));
+    assert_eq!((metrics.out_of_order_window, metrics.promql_experimental), (Duration::ZERO, true));
+    assert_eq!(
+        (metrics.admin_api, metrics.procfs.to_str(), metrics.sysfs.to_str()),
+        (false, Some("/a"), Some("/b"))
+    );
+    let retention = &settings.retention;
+    let shares = retention.records_disk_max_bytes() + retention.metrics_disk_max_bytes();
+    assert_eq!(shares, retention.disk_max.0, "together they stay within the limit");
 }
 
 #[test]
@@ -298,7 +377,84 @@ fn the_reference_says_what_is() {
         format!("| `{}` |", hinomi_config::decode::duration_text(default.retention.state)),
         format!("| `{}` |", default.retention.disk_max),
         format!("else `{}` |", default.docker.host),
+        format!("| `{}` |", hinomi_config::decode::duration_text(default.retention.metrics)),
+        format!("| `{}` |", hinomi_config::decode::duration_text(default.metrics.interval)),
+        format!("| `{}` |", default.metrics.query.samples_max),
+        format!("| `{}` |", default.metrics.query.series_max),
     ] {
         assert!(REFERENCE.contains(&shown), "{shown}");
     }
+}
+
+#[test]
+fn working_hours_and_inspections() {
+    let folder = tempfile::tempdir().unwrap();
+    let (good, bad) = (folder.path().join("good"), folder.path().join("bad"));
+    std::fs::write(&good, "# Japan\n2026-11-23 Labour Thanksgiving Day\n").unwrap();
+    std::fs::write(&bad, "2026-11-23\n2026-13-01\nNew Year\n").unwrap();
+    let (good, bad) = (good.display().to_string(), bad.display().to_string());
+    let text = format!(
+        "working_hours: {{ days: [mon..wed, sat], from: \"22:00\", to: 6:30, time_zone: Asia/Tokyo, holidays: {good} }}\n\
+         inspections: {{ interval: 10s, memory_limit: {{ from_percent: 90 }}, host_pressure: {{ enabled: false }} }}\n"
+    );
+    let (settings, notes) = Settings::parse(&text, "hinomi.yaml", &env).unwrap();
+    assert!(notes.is_empty());
+    let hours = &settings.working_hours.hours;
+    assert_eq!((hours.days.len(), hours.holidays.len(), hours.zone.iana_name()), (4, 1, Some("Asia/Tokyo")));
+    let shown = settings.effective_yaml();
+    let shown = shown.get(shown.find("inspections:").unwrap()..shown.find("receivers:").unwrap()).unwrap();
+    insta::assert_snapshot!(shown.replace(&good, "GOOD"), @r#"
+    inspections:
+      interval: 10s
+      memory_limit:
+        enabled: true
+        from_percent: 90
+      cpu_throttled:
+        enabled: true
+        from_percent: 25
+      filesystem:
+        enabled: true
+        from_percent: 80
+      inodes:
+        enabled: true
+        from_percent: 80
+      host_pressure:
+        enabled: false
+      open_files:
+        enabled: true
+        from_percent: 90
+      pids:
+        enabled: true
+        from_percent: 90
+    working_hours:
+      days: [mon, tue, wed, sat]
+      from: "22:00"
+      to: "06:30"
+      time_zone: Asia/Tokyo
+      holidays: GOOD
+    "#);
+    // What is shown is read again as the same.
+    let (again, _) = Settings::parse(&settings.effective_yaml(), "hinomi.yaml", &env).unwrap();
+    assert_eq!(again, settings);
+    let wrong = format!(
+        "working_hours:\n  days: [mon..fri, wed]\n  from: \"9\"\n  to: 25:00\n  time_zone: Asia/Tokio\n  holidays: {bad}\n\
+         inspections:\n  interval: 1s\n  memory_limit: {{ from_percent: 0 }}\n  host_pressure: {{ from_percent: 5 }}\n  memory: {{}}\n"
+    );
+    insta::assert_snapshot!(said(&wrong).replace(&bad, "BAD"), @r#"
+    hinomi.yaml:2:20: working_hours.days[1]: "wed" is there twice; write each day once
+    hinomi.yaml:3:9: working_hours.from: not a time of day: "9"; write it like "09:00", up to "24:00"
+    hinomi.yaml:4:7: working_hours.to: not a time of day: "25:00"; write it like "09:00", up to "24:00"
+    hinomi.yaml:5:14: working_hours.time_zone: no time zone "Asia/Tokio"; write its IANA name, like Asia/Tokyo or Europe/Berlin
+    hinomi.yaml:6:13: working_hours.holidays: BAD:2: not a date: "2026-13-01"; begin each line with a date like 2026-11-23; a name may follow, `#` begins a comment
+    hinomi.yaml:6:13: working_hours.holidays: BAD:3: not a date: "New Year"; begin each line with a date like 2026-11-23; a name may follow, `#` begins a comment
+    hinomi.yaml:8:13: inspections.interval: 1s is out of range; write one from 5s to 5m
+    hinomi.yaml:9:33: inspections.memory_limit.from_percent: 0 is out of range; write one from 1 to 100
+    hinomi.yaml:10:20: inspections.host_pressure.from_percent: unknown key; known here: enabled
+    hinomi.yaml:11:3: inspections.memory: unknown key; did you mean "memory_limit"?
+    "#);
+    insta::assert_snapshot!(said("working_hours: { days: [], from: \"09:00\", to: \"09:00\", holidays: /none }\n"), @r#"
+    hinomi.yaml:1:16: working_hours: a window from 09:00 to 09:00 has no length; for whole days write `from: "00:00", to: "24:00"`
+    hinomi.yaml:1:24: working_hours.days: no day; write the days on which somebody works, like [mon..fri]
+    hinomi.yaml:1:66: working_hours.holidays: cannot read the file of holidays /none: No such file or directory (os error 2); check that it exists and that this user may read it
+    "#);
 }

@@ -15,6 +15,7 @@ mod element;
 mod error;
 mod evaluator;
 mod extended;
+mod fold;
 mod histogram;
 mod info;
 mod notes;
@@ -28,6 +29,7 @@ mod relabel;
 mod select;
 mod simple;
 mod sort;
+mod stream;
 mod top;
 mod totals;
 
@@ -155,7 +157,8 @@ pub fn instant(
     options: &Options,
     time_ms: i64,
 ) -> Result<Answer, QueryError> {
-    let frame = Frame { grid: Grid::one(time_ms), instant: true, subquery_step: options.subquery_step_ms };
+    let grid = Grid::one(time_ms);
+    let frame = Frame { grid, end: time_ms, instant: true, subquery_step: options.subquery_step_ms };
     answer(source, query, options, &frame)
 }
 
@@ -188,7 +191,7 @@ pub fn range(
         )));
     }
     let grid = Grid::spanning(start_ms, end_ms, step_ms);
-    let frame = Frame { grid, instant: false, subquery_step: options.subquery_step_ms };
+    let frame = Frame { grid, end: end_ms, instant: false, subquery_step: options.subquery_step_ms };
     answer(source, query, options, &frame)
 }
 
@@ -264,7 +267,7 @@ fn streams(rows: Vec<Row>, grid: Grid) -> Vec<SampleStream> {
 }
 
 /// Points of samples in order of time, of whichever kind.
-fn points_in_order(points: &points::Points, from: i64, to: i64) -> Vec<Point> {
+fn points_in_order(points: &points::Points<'_>, from: i64, to: i64) -> Vec<Point> {
     let window = points.window(from, to);
     let floats = window.0.iter().map(|(t, value)| Point { t, v: Value::Float(*value) });
     let histograms = window.1.iter().map(|(t, value)| Point { t, v: Value::Histogram(value.clone()) });

@@ -19,9 +19,9 @@
 //!
 //! # Not here yet
 //!
-//! - Columns have a place for every step, so that a series that lived shortly costs a query as much as one
-//!   that lasted.
-//! - An aggregation holds all series that it adds up until it is done.
+//! - Rows that are not added up as they come have a place for every step, so that a series that lived shortly costs
+//!   there as much as one that lasted.
+//! - `quantile`, `topk` and their kin, `count_values` and operators hold all series that they look at.
 //! - Exemplars, and costs step by step.
 
 pub mod ast;

@@ -32,7 +32,7 @@ pub(crate) struct Found {
     pub(crate) damage: Vec<String>,
 }
 
-fn path_of(dir: &Path, seq: u64) -> PathBuf {
+pub(crate) fn path_of(dir: &Path, seq: u64) -> PathBuf {
     dir.join(format!("checkpoint-{seq:016x}"))
 }
 

@@ -18,6 +18,7 @@
 //! The folder is `<dir>/checkpoint-*` and `<dir>/journal/`; bytes: `docs/formats/records.md`, `docs/formats/journal.md`.
 
 mod checkpoint;
+mod copy;
 mod error;
 mod query;
 mod queue;
@@ -28,6 +29,7 @@ mod store;
 mod ticket;
 mod writer;
 
+pub use copy::Copied;
 pub use error::{Error, Result};
 pub use query::{ChangeQuery, Changes};
 pub use queue::Health;

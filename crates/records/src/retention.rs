@@ -42,6 +42,7 @@ impl Store {
     ///
     /// [`crate::Error::Disk`]; a later call tries again.
     pub fn retain(&self, now: Nanos) -> Result<Retained> {
+        let _no_copy = self.shared.keeping.lock().unwrap_or_else(PoisonError::into_inner);
         let needed = self.checkpoints().first().map_or(0, |seq| seq.saturating_add(1));
         let cutoff = now.minus(self.options.retention);
         let segments = self.shared.journal.segments();
@@ -79,7 +80,7 @@ impl Store {
         }
     }
 
-    fn checkpoints(&self) -> Vec<u64> {
+    pub(crate) fn checkpoints(&self) -> Vec<u64> {
         self.shared.checkpoints.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 

@@ -100,6 +100,8 @@ pub(crate) struct Shared {
     spans: Mutex<BTreeMap<u64, Span>>,
     /// Of the segment being written.
     last_span: Mutex<Span>,
+    /// Held by whoever removes segments, and by whoever needs them to stay.
+    pub(crate) keeping: Mutex<()>,
 }
 
 /// The store. Share it by `Arc`; dropping it writes what is queued.
@@ -179,6 +181,7 @@ impl Store {
             checkpoints: Mutex::new(checkpoints.seqs),
             spans: Mutex::default(),
             last_span: Mutex::new(span),
+            keeping: Mutex::default(),
         });
         let mut damage = checkpoints.damage;
         damage.extend(opened.recovered.damages.listed.iter().map(ToString::to_string));

@@ -103,6 +103,7 @@ fn incident() -> Incident {
             facts: vec![("limit".into(), "128 MiB".into())],
             changes: vec![(Nanos::from_secs(1002), "killed".into())],
             log: None,
+            numbers: None,
         },
     };
     Incident {

@@ -241,8 +241,18 @@ impl Hash for Labels {
 }
 
 impl Ord for Labels {
+    /// Pair by pair, name before value.
     fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        self.iter().cmp(other.iter())
+        let (a, b) = (&*self.0, &*other.0);
+        // As far as names and values have the same lengths, the first byte that differs lies in the same of them.
+        let alike = a.ends.iter().zip(&b.ends).take_while(|(a, b)| a == b).count();
+        let upto = alike.checked_sub(1).and_then(|last| a.ends.get(last)).map_or(0, |end| *end as usize);
+        let parts = |inner: &Inner| inner.ends.get(alike).map(|end| *end as usize);
+        let (first, second) = (a.text.as_bytes(), b.text.as_bytes());
+        first.get(..upto).cmp(&second.get(..upto)).then_with(|| match (parts(a), parts(b)) {
+            (Some(end), Some(other_end)) => first.get(upto..end).cmp(&second.get(upto..other_end)),
+            (end, other_end) => end.is_some().cmp(&other_end.is_some()),
+        })
     }
 }
 
@@ -452,6 +462,13 @@ mod tests {
         ];
         assert!(sorted.is_sorted());
         assert!(sorted.windows(2).all(|pair| pair[0] != pair[1]));
+        let texts = ["", "1", "12", "2", "\u{e4}"];
+        let labels = |at: usize| {
+            Labels::from_pairs([("a", texts[at % 5]), ("aa", texts[at / 5 % 5]), ("b", texts[at / 25])])
+        };
+        for (a, b) in (0..125).flat_map(|a| (0..125).map(move |b| (labels(a), labels(b)))) {
+            assert_eq!(a.cmp(&b), a.iter().cmp(b.iter()), "{a} {b}");
+        }
     }
 
     #[test]

@@ -9,12 +9,14 @@ pub const STALE_NAN_BITS: u64 = 0x7ff0_0000_0000_0002;
 
 /// Whether a value is the staleness marker; other NaNs are ordinary values.
 #[must_use]
+#[inline]
 pub const fn is_stale(value: f64) -> bool {
     value.to_bits() == STALE_NAN_BITS
 }
 
 /// The staleness marker.
 #[must_use]
+#[inline]
 pub const fn stale_nan() -> f64 {
     f64::from_bits(STALE_NAN_BITS)
 }

@@ -7,7 +7,7 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use axum::extract::connect_info::Connected;
@@ -19,7 +19,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, Sleep, sleep, timeout};
 use tokio_rustls::server::TlsStream;
 
-use crate::guard::Peer;
+use crate::guard::{Peer, Work};
 use crate::tls::Tls;
 
 /// Connections at once, also those that only begin; more wait in the kernel's queue.
@@ -31,7 +31,7 @@ const FAR_HANDSHAKES_MAX: usize = 64;
 /// Longest time for a TLS handshake.
 const HANDSHAKE_MAX: Duration = Duration::from_secs(5);
 /// A connection is closed when for so long nothing moves, or a request is not complete and answered. Longer than any
-/// answer may take.
+/// answer may take, but for questions about metrics, while which it does not run.
 const IDLE_MAX: Duration = Duration::from_secs(30);
 /// Pause after a failed accept: most often no file descriptor is free.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -84,15 +84,16 @@ impl Bounded {
     ) -> Option<(Connection, Peer)> {
         // A connection that is gone already has no address.
         let local = stream.local_addr().ok()?;
-        let peer = Peer { address, local, tls: self.tls.is_some(), near: (self.is_near)(address.ip()) };
+        let (tls, near) = (self.tls.is_some(), (self.is_near)(address.ip()));
+        let peer = Peer { address, local, tls, near, work: Work::default() };
         let places = Places { _one: place, _far: far_place(&self.far, &peer).ok()? };
         let Some(tls) = self.tls.clone() else {
-            return Some((Connection::new(Stream::Plain(stream), places), peer));
+            return Some((Connection::new(Stream::Plain(stream), places, peer.work.clone()), peer));
         };
         let shaking = far_place(&self.far_handshakes, &peer).ok()?;
         self.handshakes.spawn(async move {
             let _held = shaking;
-            Some((shake_hands(stream, places, tls).await?, peer))
+            Some((shake_hands(stream, places, tls, peer.work.clone()).await?, peer))
         });
         None
     }
@@ -151,17 +152,17 @@ impl Listener for Bounded {
 
     fn local_addr(&self) -> io::Result<Peer> {
         let local = self.listener.local_addr()?;
-        Ok(Peer { address: local, local, tls: self.tls.is_some(), near: true })
+        Ok(Peer { address: local, local, tls: self.tls.is_some(), near: true, work: Work::default() })
     }
 }
 
 impl Connected<IncomingStream<'_, Bounded>> for Peer {
     fn connect_info(stream: IncomingStream<'_, Bounded>) -> Self {
-        *stream.remote_addr()
+        stream.remote_addr().clone()
     }
 }
 
-async fn shake_hands(stream: TcpStream, places: Places, tls: Tls) -> Option<Connection> {
+async fn shake_hands(stream: TcpStream, places: Places, tls: Tls, work: Work) -> Option<Connection> {
     let shaken = async {
         let mut first = [0];
         stream.peek(&mut first).await.ok()?;
@@ -176,7 +177,7 @@ async fn shake_hands(stream: TcpStream, places: Places, tls: Tls) -> Option<Conn
             .ok()
     };
     let stream = timeout(HANDSHAKE_MAX, shaken).await.ok()??;
-    Some(Connection::new(Stream::Tls(Box::new(stream)), places))
+    Some(Connection::new(Stream::Tls(Box::new(stream)), places, work))
 }
 
 /// Says why, and reads what was sent, so that the answer is not lost to a reset.
@@ -215,12 +216,13 @@ pub(crate) struct Connection {
     idle: Pin<Box<Sleep>>,
     /// A request has begun, and nothing of its answer is sent.
     asking: bool,
+    work: Work,
     _places: Places,
 }
 
 impl Connection {
-    fn new(stream: Stream, places: Places) -> Self {
-        Self { stream, idle: Box::pin(sleep(IDLE_MAX)), asking: false, _places: places }
+    fn new(stream: Stream, places: Places, work: Work) -> Self {
+        Self { stream, idle: Box::pin(sleep(IDLE_MAX)), asking: false, work, _places: places }
     }
 
     /// What is sent puts the deadline off, and so does the begin of a request; more of the same request does not.
@@ -231,6 +233,12 @@ impl Connection {
         moved: Poll<io::Result<T>>,
     ) -> Poll<io::Result<T>> {
         if moved.is_pending() {
+            ready!(self.idle.as_mut().poll(cx));
+            if !self.work.is_under_way() {
+                return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+            }
+            // What is worked on has a deadline of its own.
+            self.idle.as_mut().reset(Instant::now() + IDLE_MAX);
             return self.idle.as_mut().poll(cx).map(|()| Err(io::ErrorKind::TimedOut.into()));
         }
         if !asking || !self.asking {

@@ -52,11 +52,14 @@ pub enum Error {
     #[error("the body is longer than the {0} bytes that are taken here, or does not say its length")]
     Body(usize),
     /// A body that does not come.
-    #[error("the body did not come within {max:?}; send it at once", max = crate::guard::LOGIN_TIME_MAX)]
-    SlowBody,
+    #[error("the body did not come within {0:?}; send it at once")]
+    SlowBody(std::time::Duration),
     /// A body that is not JSON.
     #[error("the body must be JSON, with `Content-Type: application/json`")]
     MediaType,
+    /// A body that is no form.
+    #[error("the body must be a form, with `Content-Type: application/x-www-form-urlencoded`")]
+    NoForm,
     /// `Host` does not name this machine.
     #[error(
         "the request names the host {0}, by which Hinomi does not know itself; reach it by its listen address, or list \
@@ -101,8 +104,8 @@ pub enum Error {
     #[error("{0} of these are being answered already; try again")]
     Busy(usize),
     /// It took too long.
-    #[error("the answer was not ready within {max:?}; ask for less at once", max = crate::guard::REQUEST_TIME_MAX)]
-    TooSlow,
+    #[error("the answer was not ready within {0:?}; ask for less at once")]
+    TooSlow(std::time::Duration),
     /// The pipeline does not run (yet, or any more).
     #[error("the pipeline is not running; if this stays so, see the log of Hinomi")]
     NotReady,
@@ -130,7 +133,7 @@ impl Error {
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
         match self {
-            Self::Listen { .. } | Self::Serve { .. } | Self::TooSlow | Self::NotReady => {
+            Self::Listen { .. } | Self::Serve { .. } | Self::TooSlow(_) | Self::NotReady => {
                 ErrorKind::Unavailable
             }
             Self::Pipeline(error) => error.kind(),
@@ -138,8 +141,9 @@ impl Error {
             | Self::Method { .. }
             | Self::UriTooLong(_)
             | Self::Body(_)
-            | Self::SlowBody
+            | Self::SlowBody(_)
             | Self::MediaType
+            | Self::NoForm
             | Self::Tls { .. } => ErrorKind::Invalid,
             Self::NoSuchPath(_) => ErrorKind::NotFound,
             Self::NoToken | Self::WrongToken => ErrorKind::Unauthorized,
@@ -155,8 +159,8 @@ impl Error {
             Self::Method { .. } => StatusCode::METHOD_NOT_ALLOWED,
             Self::UriTooLong(_) => StatusCode::URI_TOO_LONG,
             Self::Body(_) => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::SlowBody => StatusCode::REQUEST_TIMEOUT,
-            Self::MediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::SlowBody(_) => StatusCode::REQUEST_TIMEOUT,
+            Self::MediaType | Self::NoForm => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             other => match other.kind() {
                 ErrorKind::Invalid => StatusCode::BAD_REQUEST,
                 ErrorKind::NotFound => StatusCode::NOT_FOUND,
@@ -193,14 +197,25 @@ impl IntoResponse for Error {
 impl Error {
     /// As an answer, its message in the language.
     pub(crate) fn answer(self, language: Language) -> Response {
-        let status = self.status();
+        let mut body = json!({ "error": { "kind": word(self.kind()), "message": self.to_string() } });
+        translate_json(&mut body, language);
+        self.with_headers((self.status(), axum::Json(body)).into_response())
+    }
+
+    /// As an answer of Prometheus' API.
+    pub(crate) fn prometheus(self) -> Response {
+        let response =
+            crate::prometheus::failure::of_guard(self.status(), word(self.kind()), &self.to_string());
+        self.with_headers(response)
+    }
+
+    /// Says what else there is to say.
+    fn with_headers(&self, mut response: Response) -> Response {
+        let status = response.status();
         if status.is_server_error() {
             tracing::warn!(error = %self, status = status.as_u16(), "a request failed");
         }
-        let mut body = json!({ "error": { "kind": word(self.kind()), "message": self.to_string() } });
-        translate_json(&mut body, language);
-        let mut response = (status, axum::Json(body)).into_response();
-        let header = match &self {
+        let header = match self {
             Self::Method { known, .. } => Some((header::ALLOW, HeaderValue::from_static(known))),
             Self::Busy(_) | Self::NotReady => Some((header::RETRY_AFTER, HeaderValue::from_static("1"))),
             Self::Guessing(seconds) => Some((header::RETRY_AFTER, HeaderValue::from(*seconds))),

@@ -8,6 +8,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use axum::body::Body;
@@ -35,14 +36,28 @@ const REQUESTS_MAX: Most = Most { all: 64, far: 48 };
 const LOGINS_MAX: Most = Most { all: 24, far: 16 };
 /// Questions at once for whether a login is needed.
 const ASKS_MAX: Most = Most { all: 24, far: 16 };
+/// Writes at once: they take no place from whoever asks.
+const WRITES_MAX: Most = Most { all: 64, far: 48 };
+/// Questions about metrics at once, those included that wait for their turn (`metrics.query.concurrent`).
+const QUERIES_MAX: Most = Most { all: 64, far: 48 };
+/// Backups that are asked for at once; one of them is made.
+const BACKUPS_MAX: Most = Most { all: 4, far: 2 };
+/// Longest time in which a backup begins.
+const BACKUP_TIME_MAX: Duration = Duration::from_secs(11 * 60);
 /// Streams that are open at once.
 const STREAMS_MAX: Most = Most { all: 32, far: 24 };
 /// Longest time in which a login's body comes.
 pub(crate) const LOGIN_TIME_MAX: Duration = Duration::from_secs(2);
 /// Longest body of a login, bytes.
 pub(crate) const LOGIN_MAX_BYTES: usize = 1024;
+/// Longest time in which a form comes.
+const FORM_TIME_MAX: Duration = Duration::from_secs(10);
+/// Longest form, bytes; a query may have as many.
+pub(crate) const FORM_MAX_BYTES: usize = 1 << 20;
 /// Longest time for an answer.
 pub(crate) const REQUEST_TIME_MAX: Duration = Duration::from_secs(15);
+/// Longest time for an answer about metrics: what `metrics.query.timeout` may be, and the time to write it.
+const QUERY_TIME_MAX: Duration = Duration::from_secs(11 * 60);
 /// Longest body of a request that has one, bytes.
 pub(crate) const BODY_MAX_BYTES: usize = 16 * 1024;
 /// Longest part of a foreign header that an error repeats, characters.
@@ -52,13 +67,42 @@ const SHOWN_MAX_CHARS: usize = 100;
 const STREAM: &str = "/api/hinomi/v1/stream";
 /// Where a browser logs in, so where no token can be asked for.
 const SESSION: &str = "/api/hinomi/v1/session";
+/// Prometheus' API, but for [`WRITE`]: its questions have places and time of their own.
+const PROMETHEUS: &str = "/api/v1/";
+/// Questions that may come as a form: they change nothing.
+const FORMS: [&str; 7] = [
+    "/api/v1/query",
+    "/api/v1/query_range",
+    "/api/v1/query_exemplars",
+    "/api/v1/series",
+    "/api/v1/labels",
+    "/api/v1/format_query",
+    "/api/v1/parse_query",
+];
+/// What changes or copies what is stored; may come as a form.
+const ADMIN: &str = "/api/v1/admin/tsdb/*";
+/// Where samples come in; its handler bounds the body itself.
+pub(crate) const WRITE: &str = "/api/v1/write";
+/// Everything that is stored, as one archive: the copy for it takes as long as the disk does.
+pub(crate) const BACKUP: &str = "/api/hinomi/v1/backup";
 /// For whatever watches the process itself; they say nothing about what is watched.
 const PROBES: [&str; 2] = ["/-/healthy", "/-/ready"];
 /// Reading, which every other path knows.
 const READ: &str = "GET, HEAD";
+/// Reading, also by a form.
+const FORM_METHODS: &str = "GET, HEAD, POST";
+/// The type of bodies: a form of another site can't say it.
+const JSON: &str = "application/json";
+/// The type of forms.
+const FORM: &str = "application/x-www-form-urlencoded";
 /// Paths that know more than reading, `*` for one part, and what they know.
-const METHODS: [(&str, &str); 2] =
-    [(SESSION, "GET, HEAD, POST, DELETE"), ("/api/hinomi/v1/receivers/*/test", "POST")];
+const METHODS: [(&str, &str); 5] = [
+    (WRITE, "POST"),
+    (BACKUP, "POST"),
+    (ADMIN, "POST, PUT"),
+    (SESSION, "GET, HEAD, POST, DELETE"),
+    ("/api/hinomi/v1/receivers/*/test", "POST"),
+];
 
 /// On every answer: what a browser may do with it.
 const HEADERS: [(&str, &str); 6] = [
@@ -73,8 +117,33 @@ const HEADERS: [(&str, &str); 6] = [
     ("cross-origin-resource-policy", "same-origin"),
 ];
 
+/// Counts the questions of a connection that are worked on: as long as there is one, nobody expects anything to move.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Work(Arc<AtomicUsize>);
+
+/// A question that is worked on, until it is dropped.
+#[derive(Debug)]
+struct AtWork(Work);
+
+impl Work {
+    fn begin(&self) -> AtWork {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        AtWork(self.clone())
+    }
+
+    pub(crate) fn is_under_way(&self) -> bool {
+        self.0.load(Ordering::Relaxed) > 0
+    }
+}
+
+impl Drop for AtWork {
+    fn drop(&mut self) {
+        self.0.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 /// Both ends of the connection that a request came by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(crate) struct Peer {
     /// Who asks.
     pub(crate) address: SocketAddr,
@@ -84,6 +153,8 @@ pub(crate) struct Peer {
     pub(crate) tls: bool,
     /// Whether it comes from this machine; so does what a proxy or a forwarded port here passes on.
     pub(crate) near: bool,
+    /// Whether somebody works for it.
+    pub(crate) work: Work,
 }
 
 /// What the guard knows.
@@ -94,7 +165,10 @@ pub(crate) struct Guard {
     requests: Places,
     logins: Places,
     asks: Places,
+    writes: Places,
+    queries: Places,
     streams: Places,
+    backups: Places,
 }
 
 /// How many at once.
@@ -160,7 +234,10 @@ impl Guard {
             requests: Places::new(REQUESTS_MAX),
             logins: Places::new(LOGINS_MAX),
             asks: Places::new(ASKS_MAX),
+            writes: Places::new(WRITES_MAX),
+            queries: Places::new(QUERIES_MAX),
             streams: Places::new(STREAMS_MAX),
+            backups: Places::new(BACKUPS_MAX),
         })
     }
 
@@ -184,9 +261,13 @@ pub(crate) async fn guard(
     next: Next,
 ) -> Response {
     let asked = language::take(request.uri_mut());
+    let is_prometheus = request.uri().path().starts_with(PROMETHEUS);
     let language = asked.as_ref().ok().copied().flatten().unwrap_or(Language::En);
     let answer = guard.judge(request, asked, &peer, next).await;
-    let mut response = answer.unwrap_or_else(|error| error.answer(language));
+    let mut response = answer.unwrap_or_else(|error| match is_prometheus {
+        true => error.prometheus(),
+        false => error.answer(language),
+    });
     let headers = response.headers_mut();
     for (name, value) in HEADERS {
         headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
@@ -212,15 +293,24 @@ impl Guard {
         if let Some(pass) = pass {
             parts.extensions.insert(pass);
         }
-        parts.extensions.insert(*peer);
+        parts.extensions.insert(peer.clone());
         parts.extensions.insert(Arc::clone(&self.gate));
         if parts.uri.path() == STREAM {
             return self.open(Request::from_parts(parts, body), peer, next).await;
         }
+        if parts.uri.path() == BACKUP {
+            return self.back_up(Request::from_parts(parts, body), peer, next).await;
+        }
+        if asks_metrics(parts.uri.path()) {
+            return self.query(Request::from_parts(parts, body), peer, next).await;
+        }
         let (places, body) = match (parts.uri.path(), &parts.method) {
-            (SESSION, &Method::POST) => (&self.logins, login(body, peer).await?),
+            (SESSION, &Method::POST) => {
+                (&self.logins, whole(body, peer, (LOGIN_MAX_BYTES, LOGIN_TIME_MAX)).await?)
+            }
             (SESSION, &Method::DELETE) => (&self.logins, body),
             (SESSION, _) => (&self.asks, body),
+            (WRITE, _) => (&self.writes, body),
             _ => (&self.requests, body),
         };
         let place = places.take(peer)?;
@@ -228,7 +318,31 @@ impl Guard {
         let answer = next.run(Request::from_parts(parts, body));
         let answer = tokio::time::timeout(REQUEST_TIME_MAX, answer).await;
         drop(place);
-        answer.map_err(|_| Error::TooSlow)
+        answer.map_err(|_| Error::TooSlow(REQUEST_TIME_MAX))
+    }
+
+    /// A question about metrics, whose form is read here; its handler has a deadline of its own.
+    async fn query(&self, request: Request, peer: &Peer, next: Next) -> Result<Response, Error> {
+        let place = self.queries.take(peer)?;
+        let (mut parts, body) = request.into_parts();
+        let body = match parts.method {
+            Method::GET | Method::HEAD => body,
+            _ => whole(body, peer, (FORM_MAX_BYTES, FORM_TIME_MAX)).await?,
+        };
+        parts.extensions.insert(place.clone());
+        let _working = peer.work.begin();
+        let answer = next.run(Request::from_parts(parts, body));
+        let answer = tokio::time::timeout(QUERY_TIME_MAX, answer).await;
+        drop(place);
+        answer.map_err(|_| Error::TooSlow(QUERY_TIME_MAX))
+    }
+
+    /// A backup: the time is that to its first byte.
+    async fn back_up(&self, request: Request, peer: &Peer, next: Next) -> Result<Response, Error> {
+        let _place = self.backups.take(peer)?;
+        let _working = peer.work.begin();
+        let answer = tokio::time::timeout(BACKUP_TIME_MAX, next.run(request)).await;
+        answer.map_err(|_| Error::TooSlow(BACKUP_TIME_MAX))
     }
 
     /// A stream, whose body holds the place until its end.
@@ -242,19 +356,28 @@ impl Guard {
     }
 }
 
-/// A login's body, whole. Whoever sends it slowly, or not at all, takes nobody's place meanwhile.
-async fn login(body: Body, peer: &Peer) -> Result<Body, Error> {
-    let read = tokio::time::timeout(LOGIN_TIME_MAX, axum::body::to_bytes(body, LOGIN_MAX_BYTES));
+/// A body, whole. Whoever sends a login slowly, or not at all, takes nobody's place meanwhile.
+async fn whole(body: Body, peer: &Peer, (bytes_max, time_max): (usize, Duration)) -> Result<Body, Error> {
+    let read = tokio::time::timeout(time_max, axum::body::to_bytes(body, bytes_max));
     let Ok(read) = read.await else {
-        tracing::debug!(from = %peer.address.ip(), "a login whose body did not come");
-        return Err(Error::SlowBody);
+        tracing::debug!(from = %peer.address.ip(), "a request whose body did not come");
+        return Err(Error::SlowBody(time_max));
     };
-    read.map(Body::from).map_err(|_| Error::Body(LOGIN_MAX_BYTES))
+    read.map(Body::from).map_err(|_| Error::Body(bytes_max))
+}
+
+/// Whether a path is one of those that ask about metrics.
+fn asks_metrics(path: &str) -> bool {
+    path.starts_with(PROMETHEUS) && path != WRITE
 }
 
 /// Whether a path is data, as opposed to the page that shows it. All that is neither lies at the page's fallback.
 pub(crate) fn is_data(path: &str) -> bool {
-    path == "/api" || path.starts_with("/api/") || path == "/-" || path.starts_with("/-/")
+    path == "/api"
+        || path.starts_with("/api/")
+        || path == "/-"
+        || path.starts_with("/-/")
+        || path == "/metrics"
 }
 
 fn needs_token(path: &str) -> bool {
@@ -268,22 +391,34 @@ fn check(parts: &Parts, peer: &Peer, own: &Own) -> Result<(), Error> {
     }
     let host = host(parts, peer, own)?;
     origin(&parts.headers, &host, peer, own)?;
+    let path = parts.uri.path();
     let reads = matches!(parts.method, Method::GET | Method::HEAD);
-    site(parts, reads)?;
-    let known = methods(parts.uri.path());
+    // A question that is too long for an address comes as a form, and changes as little.
+    site(parts, reads || FORMS.contains(&path))?;
+    let known = methods(path);
     if !known.split(", ").any(|method| method == parts.method.as_str()) {
         return Err(Error::Method { method: shown(parts.method.as_str()), known });
     }
-    body(&parts.headers, reads)
+    match () {
+        () if path == WRITE => Ok(()),
+        () if reads => body(&parts.headers, 0, JSON),
+        () if FORMS.contains(&path) || fits(ADMIN, path) => body(&parts.headers, FORM_MAX_BYTES, FORM),
+        () => body(&parts.headers, BODY_MAX_BYTES, JSON),
+    }
 }
 
 /// What a path knows, as `Allow` says it.
 fn methods(path: &str) -> &'static str {
-    let fits = |pattern: &str| {
-        path.split('/').count() == pattern.split('/').count()
-            && path.split('/').zip(pattern.split('/')).all(|(part, want)| want == "*" || part == want)
-    };
-    METHODS.iter().find(|(pattern, _)| fits(pattern)).map_or(READ, |(_, methods)| methods)
+    if FORMS.contains(&path) {
+        return FORM_METHODS;
+    }
+    METHODS.iter().find(|(pattern, _)| fits(pattern, path)).map_or(READ, |(_, methods)| methods)
+}
+
+/// Whether a path is one of those that a pattern describes, `*` for one part.
+fn fits(pattern: &str, path: &str) -> bool {
+    path.split('/').count() == pattern.split('/').count()
+        && path.split('/').zip(pattern.split('/')).all(|(part, want)| want == "*" || part == want)
 }
 
 /// A name that somebody else's DNS answers for (rebinding) is refused: the browser believes that such a name and this
@@ -349,8 +484,7 @@ fn site(parts: &Parts, reads: bool) -> Result<(), Error> {
     if own || visits || !parts.headers.contains_key("sec-fetch-site") { Ok(()) } else { Err(Error::Site) }
 }
 
-fn body(headers: &HeaderMap, reads: bool) -> Result<(), Error> {
-    let limit = if reads { 0 } else { BODY_MAX_BYTES };
+fn body(headers: &HeaderMap, limit: usize, kind: &'static str) -> Result<(), Error> {
     let length = match headers.get(header::CONTENT_LENGTH) {
         None => 0,
         Some(length) => {
@@ -362,11 +496,14 @@ fn body(headers: &HeaderMap, reads: bool) -> Result<(), Error> {
     if headers.contains_key(header::TRANSFER_ENCODING) || length > limit {
         return Err(Error::Body(limit));
     }
-    // A form of another site can't say this type.
-    let json = single(headers, &header::CONTENT_TYPE)
+    let fits = single(headers, &header::CONTENT_TYPE)
         .and_then(|value| value.split(';').next())
-        .is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json"));
-    if length > 0 && !json { Err(Error::MediaType) } else { Ok(()) }
+        .is_some_and(|found| found.trim().eq_ignore_ascii_case(kind));
+    match length > 0 && !fits {
+        true if kind == FORM => Err(Error::NoForm),
+        true => Err(Error::MediaType),
+        false => Ok(()),
+    }
 }
 
 /// The header's value, if it is there exactly once and readable.

@@ -25,11 +25,13 @@
 
 mod access;
 mod assets;
+mod backup;
 mod connection;
 mod error;
 mod guard;
 pub mod json;
 mod language;
+mod prometheus;
 mod query;
 mod receivers;
 mod routes;

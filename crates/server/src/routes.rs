@@ -37,9 +37,12 @@ type Named = Result<Path<String>, PathRejection>;
 
 /// Every path and who answers there; the router, [`paths`] and the test of the OpenAPI document read the same table.
 fn table() -> Vec<(&'static str, MethodRouter<Context>)> {
-    vec![
+    let mut table = crate::prometheus::table();
+    table.extend([
         ("/-/healthy", get(healthy)),
         ("/-/ready", get(ready)),
+        ("/metrics", get(crate::prometheus::own::metrics)),
+        (crate::guard::WRITE, post(crate::prometheus::write::write)),
         ("/api/hinomi/v1/session", crate::access::session()),
         ("/api/hinomi/v1/status", get(status)),
         ("/api/hinomi/v1/overview", get(overview)),
@@ -55,8 +58,10 @@ fn table() -> Vec<(&'static str, MethodRouter<Context>)> {
         ("/api/hinomi/v1/inspections", get(inspections)),
         ("/api/hinomi/v1/receivers", get(receivers)),
         ("/api/hinomi/v1/receivers/{name}/test", post(crate::receivers::test)),
+        (crate::guard::BACKUP, post(crate::backup::backup)),
         ("/api/hinomi/v1/openapi.yaml", get(openapi)),
-    ]
+    ]);
+    table
 }
 
 /// All paths of the API, parameters in braces.

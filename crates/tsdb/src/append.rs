@@ -1,5 +1,6 @@
 //! What goes into the engine, and what it says about it.
 
+use hinomi_model::metrics::{Exemplar, Metadata};
 use hinomi_series::{Labels, Value};
 
 /// Names a series for as long as it is in memory; saves the lookup by labels.
@@ -18,11 +19,23 @@ pub enum SeriesKey {
     Ref(SeriesRef),
 }
 
-/// Samples of a tenant that are appended together.
+/// One sample of a batch.
+#[derive(Clone, Debug)]
+pub(crate) struct Entry {
+    pub(crate) series: u32,
+    pub(crate) t: i64,
+    /// 0: not known.
+    pub(crate) start: i64,
+    pub(crate) value: Value,
+}
+
+/// Samples of a tenant that are appended together, with their exemplars and what is said about their metrics.
 #[derive(Clone, Debug, Default)]
 pub struct Batch {
     pub(crate) series: Vec<SeriesKey>,
-    pub(crate) samples: Vec<(u32, i64, Value)>,
+    pub(crate) samples: Vec<Entry>,
+    pub(crate) exemplars: Vec<(u32, Exemplar)>,
+    pub(crate) metadata: Vec<(Box<str>, Metadata)>,
 }
 
 impl Batch {
@@ -40,7 +53,23 @@ impl Batch {
 
     /// Adds a sample at `t_ms` milliseconds since the epoch.
     pub fn sample(&mut self, series: u32, t_ms: i64, value: impl Into<Value>) {
-        self.samples.push((series, t_ms, value.into()));
+        self.sample_started(series, t_ms, 0, value);
+    }
+
+    /// Adds a sample of which it is known when that which it counts began: `start_ms` milliseconds since the epoch, 0
+    /// where it is not known.
+    pub fn sample_started(&mut self, series: u32, t_ms: i64, start_ms: i64, value: impl Into<Value>) {
+        self.samples.push(Entry { series, t: t_ms, start: start_ms, value: value.into() });
+    }
+
+    /// Adds an exemplar of a series. Those of one series are to come in order of time.
+    pub fn exemplar(&mut self, series: u32, exemplar: Exemplar) {
+        self.exemplars.push((series, exemplar));
+    }
+
+    /// Says what a family of metrics is; the last word counts.
+    pub fn metadata(&mut self, family: &str, metadata: Metadata) {
+        self.metadata.push((family.into(), metadata));
     }
 
     /// Adds a series with one sample.
@@ -49,22 +78,30 @@ impl Batch {
         self.sample(series, t_ms, value);
     }
 
+    /// The series of a sample, both by their places in the batch.
+    #[must_use]
+    pub fn series_of(&self, sample: usize) -> Option<usize> {
+        self.samples.get(sample).and_then(|entry| usize::try_from(entry.series).ok())
+    }
+
     /// Number of samples.
     #[must_use]
     pub fn len(&self) -> usize {
         self.samples.len()
     }
 
-    /// Whether there is no sample.
+    /// Whether there is nothing in it: no sample, no exemplar, no metadata.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.samples.is_empty()
+        self.samples.is_empty() && self.exemplars.is_empty() && self.metadata.is_empty()
     }
 
     /// Empties it and keeps its memory.
     pub fn clear(&mut self) {
         self.series.clear();
         self.samples.clear();
+        self.exemplars.clear();
+        self.metadata.clear();
     }
 }
 
@@ -90,6 +127,12 @@ pub enum Reason {
     InvalidHistogram,
     /// There are as many series in memory as there may be.
     TooManySeries,
+    /// An exemplar before the last one of its series.
+    ExemplarOutOfOrder,
+    /// The labels of an exemplar have more than 128 characters.
+    ExemplarTooLong,
+    /// Exemplars are not kept, or memory has no room for one.
+    ExemplarsFull,
 }
 
 impl Reason {
@@ -106,6 +149,9 @@ impl Reason {
             Self::InvalidSeries => "series without labels or with labels of more than 64 KiB",
             Self::InvalidHistogram => "histogram with buckets that do not fit its spans, or too many",
             Self::TooManySeries => "limit of series in memory reached",
+            Self::ExemplarOutOfOrder => "out of order exemplar",
+            Self::ExemplarsFull => "exemplar storage is disabled or has no memory",
+            Self::ExemplarTooLong => "label length for exemplar exceeds maximum of 128 UTF-8 characters",
         }
     }
 }
@@ -115,6 +161,14 @@ impl Reason {
 pub struct Appended {
     /// Samples that are stored now, those included that already were.
     pub accepted: u64,
+    /// How many of them are native histograms.
+    pub histograms: u64,
+    /// Exemplars that are kept now, those included that already were.
+    pub exemplars: u64,
+    /// Exemplars that are not, by reason.
+    pub exemplars_rejected: Vec<(Reason, u64)>,
+    /// Families whose metadata is kept now; what is beyond the limits of [`Options`](crate::Options) is not.
+    pub metadata: u64,
     /// Samples that are not, by reason.
     pub rejected: Vec<(Reason, u64)>,
     /// The first sample that is not, by its place in the batch, and why.
@@ -126,15 +180,23 @@ pub struct Appended {
 impl Appended {
     pub(crate) fn reject(&mut self, at: usize, reason: Reason) {
         self.first_rejected.get_or_insert((at, reason));
-        match self.rejected.iter_mut().find(|(known, _)| *known == reason) {
-            Some((_, count)) => *count = count.saturating_add(1),
-            None => self.rejected.push((reason, 1)),
-        }
+        count(&mut self.rejected, reason);
+    }
+
+    pub(crate) fn reject_exemplar(&mut self, reason: Reason) {
+        count(&mut self.exemplars_rejected, reason);
     }
 
     /// How many samples were rejected for a reason.
     #[must_use]
     pub fn rejected_for(&self, reason: Reason) -> u64 {
         self.rejected.iter().find(|(known, _)| *known == reason).map_or(0, |(_, count)| *count)
+    }
+}
+
+fn count(counts: &mut Vec<(Reason, u64)>, reason: Reason) {
+    match counts.iter_mut().find(|(known, _)| *known == reason) {
+        Some((_, count)) => *count = count.saturating_add(1),
+        None => counts.push((reason, 1)),
     }
 }

@@ -1,10 +1,12 @@
 //! Immutable files of samples: one per tenant and stretch of time. Bytes: `docs/formats/metrics.md`, "Block".
 
+mod decoded;
 mod index;
 mod meta;
 mod reader;
 mod writer;
 
+pub(crate) use decoded::Decoded;
 pub(crate) use index::BlockIndex;
 pub(crate) use meta::Meta;
 pub(crate) use reader::{Block, ColumnCache};
@@ -22,6 +24,8 @@ const TRAILER_BYTES: u64 = 24;
 /// Kind of a chunk.
 const FLOATS: u8 = 0;
 const HISTOGRAMS: u8 = 1;
+/// Bit of the kind: a column of starts is named.
+const STARTED: u8 = 2;
 
 /// Most bytes of a section when decompressed.
 const SECTION_BYTES_MAX: usize = 1 << 30;

@@ -106,11 +106,10 @@ impl Catalogue {
         Ok(catalogue)
     }
 
-    /// Whether a sample of a record is in a block.
-    pub(crate) fn is_flushed(&self, record: u64, tenant: &str, t: i64) -> bool {
-        self.flushes
-            .iter()
-            .any(|flush| record < flush.below && flush.before(tenant).is_some_and(|before| t < before))
+    /// Samples of the tenant in that record are in blocks if they lie before this time.
+    pub(crate) fn flushed_before(&self, record: u64, tenant: &str) -> i64 {
+        let flushes = self.flushes.iter().filter(|flush| record < flush.below);
+        flushes.filter_map(|flush| flush.before(tenant)).max().unwrap_or(i64::MIN)
     }
 
     /// Lets go of what the newest flush says too, and of what concerns only records below `first`, which are gone. The
@@ -164,8 +163,8 @@ mod tests {
         catalogue.save(&Real, dir.path()).unwrap();
         let back = Catalogue::load(dir.path()).unwrap();
         assert_eq!((back.next_block, back.flushes.clone(), back.deleted.len()), (7, catalogue.flushes, 1));
-        assert!(back.is_flushed(11, "a", 99) && !back.is_flushed(11, "a", 100));
-        assert!(!back.is_flushed(12, "a", 99) && !back.is_flushed(11, "c", 0));
+        let before = |record, tenant| back.flushed_before(record, tenant);
+        assert_eq!((before(11, "a"), before(12, "a"), before(11, "c")), (100, i64::MIN, i64::MIN));
         let path = dir.path().join(NAME);
         let mut bytes = std::fs::read(&path).unwrap();
         *bytes.last_mut().unwrap() ^= 1;

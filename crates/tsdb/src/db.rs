@@ -9,11 +9,13 @@ use std::thread::JoinHandle;
 use hinomi_model::Tenant;
 use hinomi_series::{Labels, Value};
 
-use crate::append::{Appended, Batch, Reason, SeriesKey};
-use crate::block::Block;
+use crate::append::{Appended, Batch, Entry, Reason, SeriesKey};
+use crate::block::{Block, Decoded};
 use crate::bytes::as_u64;
 use crate::catalogue::Catalogue;
-use crate::head::{Gate, LABELS_BYTES_MAX, Ledger, Series, Slots, Taken, TenantHead, size_of_series};
+use crate::exemplars::Exemplars;
+use crate::head::{Gate, LABELS_BYTES_MAX, Ledger, Offer, Series, Slots, Taken, TenantHead, size_of_series};
+use crate::metadata::{Families, Heard};
 use crate::options::millis;
 use crate::wal::{self, DeleteRecord, Wal};
 use crate::{Error, Options, Result};
@@ -58,10 +60,15 @@ pub(crate) struct Shared {
     pub(crate) ingest: Mutex<Ingest>,
     pub(crate) tenants: RwLock<BTreeMap<Arc<str>, Arc<TenantHead>>>,
     pub(crate) blocks: RwLock<Arc<Blocks>>,
+    /// Taken after `ingest`, as are the families.
+    pub(crate) exemplars: RwLock<Exemplars>,
+    pub(crate) families: RwLock<Families>,
     /// Held by whoever writes blocks from memory or deletes. Taken before `ingest`.
     pub(crate) catalogue: Mutex<Catalogue>,
     /// Held by whoever merges or removes blocks, which takes its time. Taken before `catalogue`.
     pub(crate) merging: Mutex<()>,
+    /// Columns of blocks that questions decoded lately.
+    pub(crate) decoded: Decoded,
     /// Counts the wishes for indexes of blocks.
     pub(crate) wishes: AtomicU64,
     pub(crate) stop: Mutex<bool>,
@@ -83,6 +90,8 @@ pub struct Stats {
     pub head_series: usize,
     /// Bytes of memory that the head counts as its own.
     pub head_bytes: u64,
+    /// Exemplars in memory.
+    pub exemplars: usize,
     /// Blocks.
     pub blocks: usize,
     /// Bytes of blocks.
@@ -212,37 +221,34 @@ impl Ingest {
         self.slots.create(head, labels.clone()).ok_or(Reason::TooManySeries)
     }
 
-    /// Takes the samples and returns the records for the log.
+    /// Takes the samples and adds them to the records for the log.
     fn take(
         &mut self,
         head: &Arc<TenantHead>,
         gate: Gate,
         batch: &Batch,
         series: &[Resolved],
-        appended: &mut Appended,
-    ) -> Vec<Vec<u8>> {
-        let mut encoder = wal::Encoder::default();
+        (appended, encoder): (&mut Appended, &mut wal::Encoder),
+    ) {
         let (mut grown, mut newest, mut oldest) = (0_u64, i64::MIN, i64::MAX);
-        for (at, (number, t, value)) in batch.samples.iter().enumerate() {
-            let resolved = usize::try_from(*number).ok().and_then(|number| series.get(number));
-            let taken = match resolved {
-                Some(Ok(series)) => {
-                    storable(value).and_then(|()| Ok((series, series.offer(*t, value, gate)?)))
-                }
-                Some(Err(reason)) => Err(*reason),
-                None => Err(Reason::UnknownSeries),
-            };
+        for (at, entry) in batch.samples.iter().enumerate() {
+            let Entry { t, start, value, .. } = entry;
+            let taken = resolved(series, entry.series).and_then(|series| {
+                storable(value)?;
+                Ok((series, series.offer(Offer { t: *t, start: *start, value }, gate)?))
+            });
             match taken {
                 Ok((series, taken)) => {
                     appended.accepted = appended.accepted.saturating_add(1);
+                    appended.histograms =
+                        appended.histograms.saturating_add(u64::from(value.as_histogram().is_some()));
                     let Taken::New(bytes) = taken else { continue };
                     grown = grown.saturating_add(bytes);
                     newest = newest.max(*t);
                     oldest = oldest.min(*t);
-                    if self.slots.name_once(series.id, self.epoch) {
-                        encoder.series(series.id, &head.name, &series.labels);
-                    }
-                    encoder.sample(series.id, *t, value);
+                    self.name(head, series, encoder);
+                    let started = self.slots.start_once(series.id, *start).then_some(*start);
+                    encoder.sample(series.id, *t, started, value);
                 }
                 Err(reason) => appended.reject(at, reason),
             }
@@ -253,7 +259,45 @@ impl Ingest {
             head.holds(oldest);
             self.saw(&head.name, newest);
         }
-        encoder.finish()
+    }
+
+    /// Names a series to the log, unless it was in this epoch.
+    fn name(&mut self, head: &TenantHead, series: &Series, encoder: &mut wal::Encoder) {
+        if self.slots.name_once(series.id, self.epoch) {
+            encoder.series(series.id, &head.name, &series.labels);
+        }
+    }
+
+    /// Takes the exemplars.
+    fn take_exemplars(
+        &mut self,
+        (shared, head): (&Shared, &Arc<TenantHead>),
+        (batch, series): (&Batch, &[Resolved]),
+        (appended, encoder): (&mut Appended, &mut wal::Encoder),
+    ) {
+        if batch.exemplars.is_empty() {
+            return;
+        }
+        let future_ms = shared.now_ms().saturating_add(millis(shared.options.future_window));
+        let mut exemplars = shared.exemplars_mut();
+        for (number, exemplar) in &batch.exemplars {
+            let taken = resolved(series, *number).and_then(|series| {
+                if exemplar.t_ms > future_ms {
+                    return Err(Reason::Future);
+                }
+                Ok((series, exemplars.offer(&head.name, &series.labels, exemplar)?))
+            });
+            match taken {
+                Ok((series, new)) => {
+                    appended.exemplars = appended.exemplars.saturating_add(1);
+                    if new {
+                        self.name(head, series, encoder);
+                        encoder.exemplar(series.id, exemplar);
+                    }
+                }
+                Err(reason) => appended.reject_exemplar(reason),
+            }
+        }
     }
 
     /// The last epoch has a sample of that time.
@@ -268,6 +312,36 @@ impl Ingest {
     }
 }
 
+/// The series that a batch's sample or exemplar names.
+fn resolved(series: &[Resolved], number: u32) -> std::result::Result<&Arc<Series>, Reason> {
+    match usize::try_from(number).ok().and_then(|number| series.get(number)) {
+        Some(Ok(series)) => Ok(series),
+        Some(Err(reason)) => Err(*reason),
+        None => Err(Reason::UnknownSeries),
+    }
+}
+
+/// Hears what the batch says about families.
+fn take_metadata(
+    shared: &Shared,
+    head: &TenantHead,
+    batch: &Batch,
+    appended: &mut Appended,
+    encoder: &mut wal::Encoder,
+) {
+    if batch.metadata.is_empty() {
+        return;
+    }
+    let mut families = shared.families_mut();
+    for (family, metadata) in &batch.metadata {
+        let heard = families.hear(&head.name, family, metadata);
+        appended.metadata = appended.metadata.saturating_add(u64::from(heard != Heard::Refused));
+        if heard == Heard::New {
+            encoder.metadata(&head.name, family, metadata);
+        }
+    }
+}
+
 fn storable(value: &Value) -> std::result::Result<(), Reason> {
     match value {
         Value::Histogram(histogram) if !crate::codec::is_storable(histogram) => Err(Reason::InvalidHistogram),
@@ -277,7 +351,7 @@ fn storable(value: &Value) -> std::result::Result<(), Reason> {
 
 /// What the batch may add to memory.
 fn size_of(batch: &Batch) -> u64 {
-    let histograms = batch.samples.iter().filter_map(|(_, _, value)| value.as_histogram());
+    let histograms = batch.samples.iter().filter_map(|entry| entry.value.as_histogram());
     let histograms = histograms.map(|histogram| as_u64(crate::codec::size_of_histogram(histogram)));
     let floats = as_u64(batch.len()).saturating_mul(SAMPLE_BYTES);
     histograms.fold(floats, u64::saturating_add)
@@ -310,8 +384,11 @@ impl Db {
             appended.refs.push(reference);
             series.push(resolved);
         }
-        let records = ingest.take(&head, gate, batch, &series, &mut appended);
-        let number = shared.wal.push(records);
+        let mut encoder = wal::Encoder::default();
+        ingest.take(&head, gate, batch, &series, (&mut appended, &mut encoder));
+        ingest.take_exemplars((shared, &head), (batch, &series), (&mut appended, &mut encoder));
+        take_metadata(shared, &head, batch, &mut appended, &mut encoder);
+        let number = shared.wal.push(encoder.finish());
         drop(ingest);
         // Also when nothing is new: a sample that was known may still wait for the disk.
         shared.wal.commit(number)?;
@@ -329,6 +406,7 @@ impl Db {
         Stats {
             head_series,
             head_bytes,
+            exemplars: self.shared.exemplars().count(),
             blocks: all().count(),
             block_bytes: all().fold(0, |sum, block| sum.saturating_add(block.bytes())),
             block_samples: all().fold(0, |sum, block| sum.saturating_add(block.meta.samples)),

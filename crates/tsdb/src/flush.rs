@@ -56,6 +56,7 @@ fn flush(shared: &Shared, catalogue: &mut Catalogue, plan: &Plan) -> Result<()> 
     }
     // What comes from here on is named anew and may lie before the limits: it stays in the log.
     let mut ingest = shared.ingest();
+    shared.wal.begin_file();
     let below = shared.begin_epoch(&mut ingest);
     drop(ingest);
     let mut flushed = Flush { below, before_ms: Vec::new() };
@@ -81,6 +82,7 @@ fn flush(shared: &Shared, catalogue: &mut Catalogue, plan: &Plan) -> Result<()> 
     // Numbers of records go on from the catalogue's: those before it have to be there.
     shared.wal.commit(below)?;
     shared.wal.sync()?;
+    shared.save_families(&*shared.options.fs, &shared.options.folder)?;
     catalogue.forget_flushes(shared.wal.first());
     catalogue.save(&*shared.options.fs, &shared.options.folder)?;
     shared.wal.remove_before(first)
@@ -88,7 +90,8 @@ fn flush(shared: &Shared, catalogue: &mut Catalogue, plan: &Plan) -> Result<()> 
 
 fn flush_tenant(shared: &Shared, catalogue: &mut Catalogue, head: &TenantHead, before: i64) -> Result<()> {
     let all = head.sorted();
-    all.iter().for_each(|series| series.freeze(before));
+    let grown = all.iter().map(|series| series.freeze(before)).fold(0, i64::saturating_add);
+    shared.ingest().ledger.change(grown);
     let span = shared.options.span_ms();
     let mut windows = BTreeSet::new();
     all.iter().for_each(|series| series.windows(span, &mut windows));
@@ -96,7 +99,8 @@ fn flush_tenant(shared: &Shared, catalogue: &mut Catalogue, head: &TenantHead, b
         let end = window.saturating_add(span.saturating_sub(1));
         let written = write_window(shared, catalogue, head, &all, (window, end));
         if let Err(error) = written {
-            all.iter().for_each(|series| series.thaw());
+            let grown = all.iter().map(|series| series.thaw()).fold(0, i64::saturating_add);
+            shared.ingest().ledger.change(grown);
             return Err(error);
         }
     }

@@ -10,23 +10,32 @@ use crate::wal;
 
 /// A record of the log; what is read is written the same way again.
 pub fn record(bytes: &[u8]) {
-    let Ok(wal::Record::Append(series, samples)) = wal::decode(bytes) else { return };
+    let Ok(wal::Record::Append(entries)) = wal::decode(bytes) else { return };
     let mut encoder = wal::Encoder::default();
-    for entry in &series {
+    for entry in &entries.series {
         encoder.series(entry.id, &entry.tenant, &entry.labels);
     }
-    for sample in &samples {
-        encoder.sample(sample.id, sample.t, &sample.value);
+    for sample in &entries.samples {
+        encoder.sample(sample.id, sample.t, sample.start, &sample.value);
     }
-    let (mut names, mut times) = (0, Vec::new());
+    for entry in &entries.exemplars {
+        encoder.exemplar(entry.id, &entry.exemplar);
+    }
+    for entry in &entries.metadata {
+        encoder.metadata(&entry.tenant, &entry.family, &entry.metadata);
+    }
+    let (mut back, mut times) = ([0; 3], Vec::new());
     for record in encoder.finish() {
-        if let Ok(wal::Record::Append(series, samples)) = wal::decode(&record) {
-            names += series.len();
-            times.extend(samples.iter().map(|sample| (sample.id, sample.t)));
+        if let Ok(wal::Record::Append(entries)) = wal::decode(&record) {
+            let lens = [entries.series.len(), entries.exemplars.len(), entries.metadata.len()];
+            back.iter_mut().zip(lens).for_each(|(sum, len)| *sum += len);
+            times.extend(entries.samples.iter().map(|sample| (sample.id, sample.t, sample.start)));
         }
     }
-    assert_eq!(names, series.len(), "every series comes back");
-    assert!(times.iter().copied().eq(samples.iter().map(|sample| (sample.id, sample.t))), "and every sample");
+    let want = [entries.series.len(), entries.exemplars.len(), entries.metadata.len()];
+    assert_eq!(back, want, "every series, exemplar and family comes back");
+    let want = entries.samples.iter().map(|sample| (sample.id, sample.t, sample.start));
+    assert!(times.iter().copied().eq(want), "and every sample");
 }
 
 /// A column of a block, of every kind; the first byte says how many numbers.

@@ -5,9 +5,11 @@
 //! for decoding.
 
 mod series;
+mod starts;
 mod stream;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::BTreeSet;
+use std::collections::hash_map::{Entry, HashMap};
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
@@ -17,9 +19,10 @@ use roaring::RoaringBitmap;
 
 use crate::append::SeriesRef;
 use crate::bytes::as_u64;
+use crate::mix::Numbers;
 use crate::postings::{Index, select};
 
-pub(crate) use series::{Gate, Series, Taken};
+pub(crate) use series::{Gate, Offer, Series, Taken};
 
 /// Labels of a series have at most this many bytes.
 pub(crate) const LABELS_BYTES_MAX: usize = 64 << 10;
@@ -57,6 +60,11 @@ impl Ledger {
         true
     }
 
+    /// Notes by how much what is used changed.
+    pub(crate) fn change(&mut self, bytes: i64) {
+        if bytes < 0 { self.free(bytes.unsigned_abs()) } else { self.add(bytes.unsigned_abs()) }
+    }
+
     /// Notes that so many bytes are used now.
     pub(crate) fn add(&mut self, bytes: u64) {
         self.used = self.used.saturating_add(bytes);
@@ -87,10 +95,55 @@ pub(crate) fn size_of_series(labels: &Labels) -> u64 {
 /// Series of a tenant and the index over them.
 #[derive(Debug, Default)]
 struct Table {
-    series: HashMap<u32, Arc<Series>>,
-    by_hash: HashMap<u64, Vec<u32>>,
+    series: Numbers<u32, Arc<Series>>,
+    by_hash: Numbers<u64, SameHash>,
     /// Name, value, numbers of series.
-    postings: HashMap<Box<str>, BTreeMap<Box<str>, RoaringBitmap>>,
+    postings: HashMap<Box<str>, HashMap<Box<str>, RoaringBitmap>>,
+}
+
+/// Series whose labels have the same hash: nearly always one.
+#[derive(Debug)]
+enum SameHash {
+    One(u32),
+    Several(Vec<u32>),
+}
+
+impl SameHash {
+    fn ids(&self) -> &[u32] {
+        match self {
+            Self::One(id) => std::slice::from_ref(id),
+            Self::Several(ids) => ids,
+        }
+    }
+}
+
+impl Table {
+    fn enter(&mut self, series: &Arc<Series>) {
+        self.series.insert(series.id, Arc::clone(series));
+        match self.by_hash.entry(series.labels.hash()) {
+            Entry::Vacant(place) => {
+                place.insert(SameHash::One(series.id));
+            }
+            Entry::Occupied(mut place) => {
+                let ids = place.get().ids().iter().copied().chain([series.id]).collect();
+                place.insert(SameHash::Several(ids));
+            }
+        }
+        for (name, value) in &series.labels {
+            let values = match self.postings.get_mut(name) {
+                Some(values) => values,
+                None => self.postings.entry(name.into()).or_default(),
+            };
+            match values.get_mut(value) {
+                Some(found) => {
+                    found.insert(series.id);
+                }
+                None => {
+                    values.insert(value.into(), RoaringBitmap::from_iter([series.id]));
+                }
+            }
+        }
+    }
 }
 
 impl Index for Table {
@@ -180,7 +233,7 @@ impl TenantHead {
 
     /// Looks for the earliest sample anew. The caller sees to it that none comes meanwhile.
     pub(crate) fn find_oldest(&self) {
-        let oldest = self.all().iter().filter_map(|series| series.first()).min();
+        let oldest = self.table().series.values().filter_map(|series| series.first()).min();
         self.oldest.store(oldest.unwrap_or(i64::MAX), Ordering::Release);
     }
 
@@ -197,40 +250,23 @@ impl TenantHead {
     /// The series with these labels.
     pub(crate) fn find(&self, labels: &Labels) -> Option<Arc<Series>> {
         let table = self.table();
-        let ids = table.by_hash.get(&labels.hash())?;
+        let ids = table.by_hash.get(&labels.hash())?.ids();
         ids.iter().filter_map(|id| table.series.get(id)).find(|series| series.labels == *labels).cloned()
     }
 
     /// Enters a series that is not there yet.
     fn insert(&self, series: &Arc<Series>) {
-        let mut table = self.table_mut();
-        table.series.insert(series.id, Arc::clone(series));
-        table.by_hash.entry(series.labels.hash()).or_default().push(series.id);
-        for (name, value) in &series.labels {
-            if !table.postings.contains_key(name) {
-                table.postings.insert(name.into(), BTreeMap::new());
-            }
-            let Some(values) = table.postings.get_mut(name) else { continue };
-            match values.get_mut(value) {
-                Some(found) => {
-                    found.insert(series.id);
-                }
-                None => {
-                    values.insert(value.into(), RoaringBitmap::from_iter([series.id]));
-                }
-            }
-        }
+        self.table_mut().enter(series);
     }
 
     fn remove(&self, series: &Series) {
         let mut table = self.table_mut();
         table.series.remove(&series.id);
         let hash = series.labels.hash();
-        if let Some(ids) = table.by_hash.get_mut(&hash) {
-            ids.retain(|id| *id != series.id);
-            if ids.is_empty() {
-                table.by_hash.remove(&hash);
-            }
+        let ids = table.by_hash.remove(&hash).map(|same| same.ids().to_vec()).unwrap_or_default();
+        let rest: Vec<u32> = ids.into_iter().filter(|id| *id != series.id).collect();
+        if !rest.is_empty() {
+            table.by_hash.insert(hash, SameHash::Several(rest));
         }
         for (name, value) in &series.labels {
             let Some(values) = table.postings.get_mut(name) else { continue };
@@ -268,8 +304,9 @@ impl TenantHead {
         all
     }
 
-    pub(crate) fn all(&self) -> Vec<Arc<Series>> {
-        self.table().series.values().cloned().collect()
+    /// All series without samples.
+    fn empty(&self) -> Vec<Arc<Series>> {
+        self.table().series.values().filter(|series| series.is_empty()).cloned().collect()
     }
 }
 
@@ -277,8 +314,9 @@ impl TenantHead {
 #[derive(Debug, Default)]
 struct Slot {
     generation: u32,
-    /// Epoch in which the log named it last.
+    /// Epoch in which the log named it last, and the start that the log gave it last there.
     named_in: u64,
+    start: i64,
     held: Option<(Arc<TenantHead>, Arc<Series>)>,
 }
 
@@ -327,17 +365,24 @@ impl Slots {
 
     /// Whether the log has yet to name the series in this epoch; it counts as named from now on.
     pub(crate) fn name_once(&mut self, id: u32, epoch: u64) -> bool {
+        let Some(slot) = usize::try_from(id).ok().and_then(|id| self.slots.get_mut(id)) else { return false };
+        let anew = std::mem::replace(&mut slot.named_in, epoch) != epoch;
+        if anew {
+            slot.start = 0;
+        }
+        anew
+    }
+
+    /// Whether the log has yet to give the series that start; it counts as given from now on.
+    pub(crate) fn start_once(&mut self, id: u32, start: i64) -> bool {
         let slot = usize::try_from(id).ok().and_then(|id| self.slots.get_mut(id));
-        slot.is_some_and(|slot| std::mem::replace(&mut slot.named_in, epoch) != epoch)
+        slot.is_some_and(|slot| std::mem::replace(&mut slot.start, start) != start)
     }
 
     /// Lets go of series without samples. Returns the memory that this frees.
     pub(crate) fn collect(&mut self, tenant: &TenantHead) -> u64 {
         let mut freed = 0_u64;
-        for series in tenant.all() {
-            if !series.is_empty() {
-                continue;
-            }
+        for series in tenant.empty() {
             tenant.remove(&series);
             if let Some(slot) = usize::try_from(series.id).ok().and_then(|id| self.slots.get_mut(id)) {
                 slot.held = None;

@@ -6,7 +6,8 @@
 //! the log and returns when they are as durable as was asked for; callers that wait share one sync. Every two hours
 //! of data the head writes a block per tenant and forgets what is in it; blocks are merged into larger ones and
 //! removed when they are too old. Reading ([`SeriesSource`](hinomi_model::metrics::SeriesSource)) merges head and
-//! blocks.
+//! blocks. Beside samples there are exemplars ([`Db::exemplars`]: the newest ones, in memory and in the log) and what is
+//! said about families of metrics ([`Db::metadata`]). [`Db::snapshot`] copies all of it while the engine runs.
 //!
 //! # Invariants
 //!
@@ -27,10 +28,11 @@
 //!
 //! # Not here yet
 //!
-//! Exemplars, metadata, start timestamps, downsampling; a shared column of times in the head (blocks have one per
-//! target); reading through memory maps; several appends at once (they take turns, and share syncs); backup and
-//! restore; decoded samples of a query drawn from the budget (its limits bound them). Forgetting what went into a block
-//! holds appends for a moment that grows with the number of series.
+//! Downsampling; exemplars in blocks (after a restart there are those of the log); a shared column of times in the head
+//! (blocks have one per target); reading through memory maps; several appends at once (they take turns, and share
+//! syncs); appending while the log is read at the start; decoded samples of a query drawn from the budget (its limits
+//! bound them). Forgetting what went into a block holds appends for a moment that grows with the number of series, and so
+//! does a deletion.
 
 mod append;
 mod block;
@@ -41,16 +43,22 @@ mod compact;
 mod db;
 mod delete;
 mod error;
+mod exemplars;
 mod flush;
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzzing;
 mod head;
+mod metadata;
+mod mix;
 mod open;
 mod options;
 mod postings;
+mod replay;
 mod retention;
 mod run;
+mod scan;
 mod select;
+mod snapshot;
 mod upkeep;
 mod wal;
 
@@ -59,3 +67,4 @@ pub use db::{Db, Stats};
 pub use error::{Error, Result};
 pub use open::Recovery;
 pub use options::{Durability, Options};
+pub use snapshot::SnapshotInfo;

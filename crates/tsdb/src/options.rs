@@ -41,6 +41,11 @@ pub struct Options {
     pub series_max: usize,
     /// Most tenants.
     pub tenants_max: usize,
+    /// Most exemplars of a tenant; the oldest ones go first. Those of all tenants take at most a 32nd of the budget. Zero:
+    /// none is kept.
+    pub exemplars_max: usize,
+    /// Most families of metrics of a tenant whose metadata is kept. Those of all tenants take at most a 32nd of the budget.
+    pub families_max: usize,
     /// Most bytes that indexes of blocks keep in memory between questions.
     pub index_cache_bytes: u64,
     /// Time between two looks at what is to do (writing blocks, merging, removing, putting-off syncs); `None`: the
@@ -56,7 +61,8 @@ pub struct Options {
 
 impl Options {
     /// The defaults: fsync, 30 minutes out of order, 10 minutes ahead, 2-hour blocks, 15 days, 10 GiB, 5 million
-    /// series, 1,000 tenants, 64 MiB of indexes, a look every second.
+    /// series, 1,000 tenants, 100,000 exemplars and 20,000 families of metrics of each, 64 MiB of indexes, a look every
+    /// second.
     #[must_use]
     pub fn new(folder: impl Into<PathBuf>, clock: Clock, budget: Budget) -> Self {
         Self {
@@ -69,6 +75,8 @@ impl Options {
             disk_max_bytes: 10 << 30,
             series_max: 5_000_000,
             tenants_max: 1000,
+            exemplars_max: 100_000,
+            families_max: 20_000,
             index_cache_bytes: 64 << 20,
             upkeep: Some(Duration::from_secs(1)),
             clock,

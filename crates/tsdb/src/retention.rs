@@ -22,11 +22,12 @@ impl Db {
 
 impl Shared {
     pub(crate) fn retain_due(&self) -> Result<usize> {
+        let oldest = self.now_ms().saturating_sub(millis(self.options.retention));
+        self.exemplars_mut().forget_before(oldest);
         let merging = self.merging();
         let blocks = self.blocks();
         let mut all: Vec<&Arc<Block>> = blocks.by_tenant.values().flatten().collect();
         all.sort_by_key(|block| block.meta.max_ms);
-        let oldest = self.now_ms().saturating_sub(millis(self.options.retention));
         let mut bytes = all.iter().fold(self.wal.bytes(), |sum, block| sum.saturating_add(block.bytes()));
         let mut gone: Vec<&Arc<Block>> = Vec::new();
         for block in all {

@@ -5,27 +5,45 @@ use std::sync::Arc;
 use hinomi_model::metrics::Column;
 use hinomi_series::{Histogram, ResetHint, Value};
 
+/// One sample.
+#[derive(Clone, Debug)]
+pub(crate) struct Sample {
+    pub(crate) t: i64,
+    /// When what it counts began; 0: not known.
+    pub(crate) start: i64,
+    pub(crate) value: Value,
+}
+
 /// Samples in ascending order of time, no time twice.
 #[derive(Clone, Debug)]
 pub(crate) struct Run {
     pub(crate) times: Arc<[i64]>,
     pub(crate) values: Column,
+    /// As long as `times`, 0 where not known; `None` if none is known.
+    pub(crate) starts: Option<Arc<[i64]>>,
 }
 
 impl Run {
     pub(crate) fn floats(times: Vec<i64>, values: Vec<f64>) -> Self {
-        Self { times: times.into(), values: Column::Floats(values.into()) }
+        Self { times: times.into(), values: Column::Floats(values.into()), starts: None }
     }
 
-    /// From pairs that are in order.
-    pub(crate) fn of(points: Vec<(i64, Value)>) -> Self {
-        let times = points.iter().map(|(t, _)| *t).collect();
-        let floats: Option<Vec<f64>> = points.iter().map(|(_, value)| value.as_float()).collect();
+    /// With starts, which are as long as the times; none, if all of them are 0.
+    pub(crate) fn started(self, starts: Vec<i64>) -> Self {
+        let known = starts.iter().any(|start| *start != 0);
+        Self { starts: known.then(|| starts.into()), ..self }
+    }
+
+    /// From samples that are in order.
+    pub(crate) fn of(samples: Vec<Sample>) -> Self {
+        let times = samples.iter().map(|sample| sample.t).collect();
+        let starts = samples.iter().map(|sample| sample.start).collect();
+        let floats: Option<Vec<f64>> = samples.iter().map(|sample| sample.value.as_float()).collect();
         let values = match floats {
             Some(floats) => Column::Floats(floats.into()),
-            None => Column::Mixed(points.into_iter().map(|(_, value)| value).collect()),
+            None => Column::Mixed(samples.into_iter().map(|sample| sample.value).collect()),
         };
-        Self { times, values }
+        Self { times, values, starts: None }.started(starts)
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -53,7 +71,9 @@ impl Run {
             Column::Floats(values) => Column::Floats(values.get(range.clone()).unwrap_or_default().into()),
             Column::Mixed(values) => Column::Mixed(values.get(range.clone()).unwrap_or_default().into()),
         };
-        Self { times: self.times.get(range).unwrap_or_default().into(), values }
+        let starts = self.starts.as_ref().and_then(|starts| starts.get(range.clone()));
+        let starts = starts.filter(|starts| starts.iter().any(|start| *start != 0)).map(Into::into);
+        Self { times: self.times.get(range).unwrap_or_default().into(), values, starts }
     }
 
     /// Without the samples that lie in one of the ranges, both ends inclusive.
@@ -62,11 +82,18 @@ impl Run {
         if !self.times.iter().any(|t| hit(*t)) {
             return self;
         }
-        Self::of(self.points().filter(|(t, _)| !hit(*t)).collect())
+        Self::of(self.samples().filter(|sample| !hit(sample.t)).collect())
     }
 
-    pub(crate) fn points(&self) -> impl Iterator<Item = (i64, Value)> + '_ {
-        self.times.iter().copied().enumerate().filter_map(|(at, t)| Some((t, self.values.get(at)?)))
+    pub(crate) fn samples(&self) -> impl Iterator<Item = Sample> + '_ {
+        self.times
+            .iter()
+            .enumerate()
+            .filter_map(|(at, t)| Some(Sample { t: *t, start: self.start(at), value: self.values.get(at)? }))
+    }
+
+    fn start(&self, at: usize) -> i64 {
+        self.starts.as_ref().and_then(|starts| starts.get(at)).copied().unwrap_or(0)
     }
 
     /// What the samples count in a limit: a histogram is the floats that it is made of, over two.
@@ -78,7 +105,8 @@ impl Run {
     }
 }
 
-fn weight(value: &Value) -> usize {
+/// What a value counts in a limit.
+pub(crate) fn weight(value: &Value) -> usize {
     match value {
         Value::Float(_) => 1,
         Value::Histogram(histogram) => crate::codec::size_of_histogram(histogram) / 16,
@@ -109,18 +137,22 @@ fn concatenate(runs: &[&Run]) -> Run {
         times.extend_from_slice(&run.times);
         match &run.values {
             Column::Floats(values) => floats.extend_from_slice(values),
-            Column::Mixed(_) => return Run::of(runs.iter().flat_map(|run| run.points()).collect()),
+            Column::Mixed(_) => return Run::of(runs.iter().flat_map(|run| run.samples()).collect()),
         }
     }
-    Run::floats(times, floats)
+    let run = Run::floats(times, floats);
+    if runs.iter().all(|run| run.starts.is_none()) {
+        return run;
+    }
+    run.started(runs.iter().flat_map(|run| (0..run.len()).map(|at| run.start(at))).collect())
 }
 
 fn interleave(runs: &[Run]) -> Run {
-    let mut points: Vec<(i64, Value)> = runs.iter().flat_map(Run::points).collect();
+    let mut samples: Vec<Sample> = runs.iter().flat_map(Run::samples).collect();
     // Stable: of equal times the one of the earlier run stays first.
-    points.sort_by_key(|(t, _)| *t);
-    points.dedup_by_key(|(t, _)| *t);
-    Run::of(points)
+    samples.sort_by_key(|sample| sample.t);
+    samples.dedup_by_key(|sample| sample.t);
+    Run::of(samples)
 }
 
 /// Says for each histogram what is known about a reset before it, which stored hints do not tell once samples were
@@ -151,7 +183,7 @@ pub(crate) fn settle_hints(run: Run) -> Run {
         last = (!value.is_stale()).then(|| Arc::clone(&histogram));
         settled.push(Value::Histogram(histogram));
     }
-    Run { times: run.times, values: Column::Mixed(settled.into()) }
+    Run { values: Column::Mixed(settled.into()), ..run }
 }
 
 /// The histogram without what it says about a reset, so that it is compared.
@@ -173,7 +205,11 @@ mod tests {
     }
 
     fn seen(run: &Run) -> Vec<(i64, f64)> {
-        run.points().map(|(t, value)| (t, value.as_float().unwrap())).collect()
+        run.samples().map(|sample| (sample.t, sample.value.as_float().unwrap())).collect()
+    }
+
+    fn starts(run: &Run) -> Vec<i64> {
+        run.samples().map(|sample| sample.start).collect()
     }
 
     #[test]
@@ -185,5 +221,17 @@ mod tests {
         assert_eq!(seen(&apart.clone().within(2, 5)), [(5, 1.0)]);
         assert!(apart.clone().within(2, 4).is_empty());
         assert_eq!(seen(&apart.without(&[(4, 9)])), [(1, 3.0)]);
+    }
+
+    #[test]
+    fn starts_stay_with_their_samples() {
+        let a = run(&[(5, 1.0), (6, 2.0)]).started(vec![3, 4]);
+        let mixed = merge(vec![a.clone(), run(&[(1, 3.0), (5, 9.0)]).started(vec![7, 8])]);
+        assert_eq!(starts(&mixed), [7, 3, 4]);
+        let apart = merge(vec![a.clone(), run(&[(8, 1.0), (9, 1.0)])]);
+        assert_eq!(starts(&apart), [3, 4, 0, 0]);
+        assert_eq!(starts(&apart.clone().within(6, 8)), [4, 0]);
+        assert_eq!(starts(&apart.clone().without(&[(6, 6)])), [3, 0, 0]);
+        assert!(apart.within(8, 9).starts.is_none() && a.started(vec![0, 0]).starts.is_none());
     }
 }

@@ -1,17 +1,20 @@
 //! Reading: head and blocks together.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
+use std::ops::ControlFlow;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-use hinomi_model::metrics::{ReadError, ReadLimit, Select, Series, SeriesSource};
+use hinomi_model::metrics::{
+    Column, ColumnView, ReadError, ReadLimit, Select, Series, SeriesSource, SeriesView, Wanted,
+};
 use hinomi_series::Labels;
 
-use crate::block::{Block, ColumnCache};
+use crate::Error;
+use crate::block::ColumnCache;
 use crate::db::{Db, Shared};
 use crate::postings::Index as _;
-use crate::run::{Run, merge, settle_hints};
-use crate::{Error, delete::Deletions};
+use crate::run::weight;
 
 impl From<Error> for ReadError {
     fn from(error: Error) -> Self {
@@ -22,50 +25,8 @@ impl From<Error> for ReadError {
     }
 }
 
-/// What is found, and what may still be found.
-struct Gathering<'a> {
-    what: &'a Select,
-    limit: &'a ReadLimit,
-    samples: usize,
-    runs: HashMap<Labels, Vec<Run>>,
-}
-
-impl Gathering<'_> {
-    fn check(&self) -> Result<(), ReadError> {
-        let now = self.limit.deadline.map(|_| Instant::now());
-        self.limit.check(now)
-    }
-
-    fn add(&mut self, labels: Labels, run: Run) -> Result<(), ReadError> {
-        if run.is_empty() {
-            return Ok(());
-        }
-        self.samples = self.samples.saturating_add(run.weight());
-        if self.samples > self.limit.samples_max {
-            return Err(ReadError::TooManySamples(self.limit.samples_max));
-        }
-        self.runs.entry(labels).or_default().push(run);
-        if self.runs.len() > self.limit.series_max {
-            return Err(ReadError::TooManySeries(self.limit.series_max));
-        }
-        Ok(())
-    }
-
-    fn block(&mut self, shared: &Shared, block: &Block, deletions: &Deletions) -> Result<(), ReadError> {
-        block.want(shared.wishes.fetch_add(1, Ordering::Relaxed));
-        let index = block.index()?;
-        let mut cache = ColumnCache::default();
-        let range = (self.what.from_ms, self.what.to_ms);
-        for number in block.matching(&index, &self.what.matchers) {
-            self.check()?;
-            let (labels, chunks) = block.series(&index, number)?;
-            let run = block.read(&index, &mut cache, &chunks, range)?;
-            let run = if deletions.is_empty() { run } else { run.without(&deletions.ranges(&labels)) };
-            self.add(labels, run)?;
-        }
-        Ok(())
-    }
-}
+/// What a series without its samples takes, as many samples.
+const SERIES_SAMPLES: usize = 10;
 
 impl Db {
     /// Names of labels, or values of the one that is named, from the indexes alone: where no matcher chooses and nothing
@@ -112,6 +73,7 @@ impl Db {
             if found.len() > limit.series_max {
                 return Err(ReadError::TooManySeries(limit.series_max));
             }
+            limit.draw(found.len().saturating_mul(SERIES_SAMPLES))?;
             limit.check(limit.deadline.map(|_| Instant::now()))
         };
         for series in shared.head(&what.tenant.0).iter().flat_map(|head| head.matching(&what.matchers)) {
@@ -157,7 +119,7 @@ impl Db {
 
 impl Shared {
     /// Lets go of the indexes that were not wanted for longest while all take more than they may.
-    fn trim_indexes(&self) {
+    pub(crate) fn trim_indexes(&self) {
         let blocks = self.blocks();
         let mut held: Vec<_> = blocks
             .by_tenant
@@ -178,40 +140,50 @@ impl Shared {
     }
 }
 
+fn owned(view: &SeriesView<'_>) -> Series {
+    let values = match view.values {
+        ColumnView::Floats(values) => Column::Floats(values.into()),
+        ColumnView::Mixed(values) => Column::Mixed(values.into()),
+    };
+    let (labels, timestamps) = (view.labels.clone(), view.timestamps.into());
+    Series { labels, timestamps, values, starts: view.starts.map(Into::into) }
+}
+
 impl SeriesSource for Db {
     fn select(&self, what: &Select, limit: &ReadLimit) -> Result<Vec<Series>, ReadError> {
-        let shared = &*self.shared;
-        let mut gathering = Gathering { what, limit, samples: 0, runs: HashMap::new() };
-        // The head first: what it gives to a block in between is then seen twice, not never.
-        let mut head_runs = Vec::new();
-        for series in shared.head(&what.tenant.0).iter().flat_map(|head| head.matching(&what.matchers)) {
-            gathering.check()?;
-            let run = series.read(what.from_ms, what.to_ms);
-            gathering.samples = gathering.samples.saturating_add(run.weight());
-            if gathering.samples > limit.samples_max {
-                return Err(ReadError::TooManySamples(limit.samples_max));
+        let (mut found, mut samples, mut failed) = (Vec::new(), 0_usize, None);
+        self.shared.scan(what, Wanted::All, limit, &mut |view| {
+            let series = owned(&view);
+            let its = match &series.values {
+                Column::Floats(values) => values.len(),
+                Column::Mixed(values) => values.iter().map(weight).fold(0, usize::saturating_add),
+            };
+            samples = samples.saturating_add(its);
+            let fits = if samples > limit.samples_max {
+                Err(ReadError::TooManySamples(limit.samples_max))
+            } else {
+                limit.draw(samples)
+            };
+            found.push(series);
+            match fits {
+                Ok(()) => ControlFlow::Continue(()),
+                Err(error) => {
+                    failed = Some(error);
+                    ControlFlow::Break(())
+                }
             }
-            head_runs.push((series.labels.clone(), run));
-        }
-        gathering.samples = 0;
-        let blocks = shared.blocks();
-        for block in blocks.by_tenant.get(&what.tenant.0).into_iter().flatten() {
-            if block.overlaps(what.from_ms, what.to_ms) {
-                gathering.block(shared, block, &blocks.deletions(block))?;
-            }
-        }
-        // Of a time that both have, the block's value counts: it was taken earlier.
-        for (labels, run) in head_runs {
-            gathering.add(labels, run)?;
-        }
-        shared.trim_indexes();
-        let mut found: Vec<Series> = Vec::with_capacity(gathering.runs.len());
-        for (labels, runs) in gathering.runs {
-            let run = settle_hints(merge(runs));
-            found.push(Series { labels, timestamps: run.times, values: run.values, starts: None });
-        }
-        found.sort_by(|a, b| a.labels.cmp(&b.labels));
-        Ok(found)
+        })?;
+        failed.map_or(Ok(found), Err)
+    }
+
+    fn scan(
+        &self,
+        what: &Select,
+        wanted: Wanted,
+        limit: &ReadLimit,
+        each: &mut dyn FnMut(SeriesView<'_>) -> ControlFlow<()>,
+    ) -> Result<(), ReadError> {
+        self.shared.scan(what, wanted, limit, each)
     }
 
     fn label_names(&self, what: &Select, limit: &ReadLimit) -> Result<Vec<String>, ReadError> {

@@ -13,7 +13,10 @@ use crate::bytes::as_u64;
 use crate::{Durability, Error, Result};
 
 pub(crate) use lazy::Lazy;
-pub(crate) use record::{DeleteRecord, Encoder, Record, SampleEntry, SeriesEntry, decode, epoch};
+pub(crate) use record::{
+    DeleteRecord, Encoder, Entries, ExemplarEntry, MetadataEntry, Record, SampleEntry, SeriesEntry, decode,
+    epoch, put_metadata, take_metadata,
+};
 
 /// Size at which a file of the log is followed by a new one.
 const SEGMENT_BYTES: u64 = 8 << 20;
@@ -29,6 +32,8 @@ struct State {
     next: u64,
     /// Every record below this number is as durable as was asked for.
     durable: u64,
+    /// What is written next begins a file.
+    fresh: bool,
     /// `None` while somebody writes.
     writer: Option<journal::Writer>,
     last_error: Option<String>,
@@ -72,6 +77,7 @@ impl Wal {
             pending_bytes: 0,
             next,
             durable: next,
+            fresh: false,
             writer: Some(opened.writer),
             last_error: None,
             poisoned: None,
@@ -127,6 +133,11 @@ impl Wal {
         state.next.saturating_sub(1)
     }
 
+    /// Lets what is written next begin a file, so that all before it can be removed.
+    pub(crate) fn begin_file(&self) {
+        self.lock().fresh = true;
+    }
+
     /// Number that the next record gets.
     pub(crate) fn next(&self) -> u64 {
         self.lock().next
@@ -152,6 +163,9 @@ impl Wal {
                 continue;
             };
             let records = std::mem::take(&mut state.pending);
+            if std::mem::take(&mut state.fresh) {
+                writer.begin_segment();
+            }
             drop(state);
             let written = writer.append(&records);
             state = self.lock();

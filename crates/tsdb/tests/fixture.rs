@@ -17,6 +17,7 @@ mod support;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use hinomi_model::metrics::{Exemplar, Metadata, MetadataKind, ReadLimit, SeriesExemplars};
 use hinomi_series::{Histogram, Matcher, ResetHint, Span, Value};
 use hinomi_tsdb::{Batch, Db, SeriesKey};
 use support::{Found, HOUR, T0, labels, options, read, tenant};
@@ -58,7 +59,23 @@ fn fill(db: &Db) {
         ];
         let mut batch = Batch::new();
         for (name, value) in values {
-            batch.push(SeriesKey::Labels(labels(&[("__name__", name), ("job", "fixture")])), t, value);
+            let series = batch.series(SeriesKey::Labels(labels(&[("__name__", name), ("job", "fixture")])));
+            let start = match name {
+                "even" => T0 - 5000,
+                "steps" => t - 60_000,
+                "ends" if n > 100 => t - i64::from(n % 3),
+                _ => 0,
+            };
+            batch.sample_started(series, t, start, value);
+            if name == "even" {
+                let exemplar = Exemplar { labels: labels(&[("trace_id", "火見")]), t_ms: t + 7, value: at };
+                batch.exemplar(series, exemplar);
+            }
+        }
+        if n % 100 == 0 {
+            let kind = MetadataKind::ALL[(n / 100) as usize % 8];
+            let metadata = Metadata { kind, help: format!("what it is, {n}").into(), unit: "ratio".into() };
+            batch.metadata(&format!("family_{}", n / 200), metadata);
         }
         let histogram = Histogram {
             reset_hint: ResetHint::Unknown,
@@ -94,6 +111,13 @@ fn everything(db: &Db) -> Found {
     read(db, &support::everything(Vec::new()))
 }
 
+/// Exemplars of the log, and metadata.
+fn beside(db: &Db) -> (Vec<SeriesExemplars>, Vec<(String, Metadata)>) {
+    let limit = ReadLimit::unlimited();
+    let exemplars = db.exemplars(&tenant(), &[Vec::new()], i64::MIN, i64::MAX, &limit).unwrap();
+    (exemplars, db.metadata(&tenant(), None, 100))
+}
+
 #[test]
 #[ignore = "writes the fixture; only for a version that is not released yet"]
 fn write_the_fixture() {
@@ -111,6 +135,11 @@ fn version_1_is_read() {
     fill(&db);
     let want = everything(&db);
     drop(db);
+    // Opened anew, as exemplars in memory go back further than the log.
+    let (db, _) = Db::open(options(fresh.path())).unwrap();
+    let want_beside = beside(&db);
+    assert!(want_beside.0[0].exemplars.len() > 50 && want_beside.1.len() > 2);
+    drop(db);
     let dir = tempfile::tempdir().unwrap();
     copy(&fixture(), dir.path());
     let (db, recovery) = Db::open(options(dir.path())).unwrap();
@@ -121,7 +150,7 @@ fn version_1_is_read() {
         "{recovery:?} {:?}",
         db.stats()
     );
-    assert_eq!(everything(&db), want);
+    assert_eq!((everything(&db), beside(&db)), (want.clone(), want_beside));
     db.flush().unwrap();
     db.compact().unwrap();
     db.purge_deleted().unwrap();

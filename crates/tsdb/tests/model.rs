@@ -21,11 +21,11 @@ use hinomi_model::metrics::Select;
 use hinomi_series::{Histogram, MatchOp, Matcher, ResetHint, Span, Value};
 use hinomi_tsdb::{Batch, Db, Options, SeriesKey};
 use proptest::prelude::*;
-use support::{Found, HOUR, T0, key, labels, options, read, tenant};
+use support::{Found, HOUR, T0, key_started, labels, options, read, tenant};
 
 #[derive(Clone, Debug)]
 enum Step {
-    Append(Vec<(u8, i64, Value)>),
+    Append(Vec<(u8, i64, i64, Value)>),
     Delete { series: u8, from: i64, to: i64 },
     Read { matcher: u8, from: i64, to: i64 },
     Flush,
@@ -34,6 +34,7 @@ enum Step {
     Purge,
     Reopen,
     PowerLoss,
+    Snapshot,
 }
 
 const SERIES: u8 = 5;
@@ -76,6 +77,7 @@ fn step() -> impl Strategy<Value = Step> {
     let sample = (
         0..SERIES,
         prop_oneof![t(), (0..430_i64, 0..1000_i64).prop_map(|(n, ms)| T0 + n * 600_000 + ms)],
+        prop_oneof![4 => Just(0), 4 => 1..3_i64, 1 => any::<i64>()],
         value(),
     );
     prop_oneof![
@@ -88,6 +90,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => Just(Step::Purge),
         1 => Just(Step::Reopen),
         1 => Just(Step::PowerLoss),
+        1 => Just(Step::Snapshot),
     ]
 }
 
@@ -124,16 +127,17 @@ fn apply(db: &mut Option<Db>, options: &Options, faulty: &Faulty, model: &mut Mo
     match step {
         Step::Append(samples) => {
             let mut batch = Batch::new();
-            for (series, t, value) in &samples {
-                batch.push(SeriesKey::Labels(labels(&name(*series))), *t, value.clone());
+            for (series, t, start, value) in &samples {
+                let series = batch.series(SeriesKey::Labels(labels(&name(*series))));
+                batch.sample_started(series, *t, *start, value.clone());
             }
             let appended = open.append(&tenant(), &batch).unwrap();
             // The window is wide open, so that only another value at a time that is in memory is refused. One that is
             // in a block already is taken, and then not seen.
             let rejected = samples.len() as u64 - appended.accepted;
             assert_eq!(rejected, appended.rejected_for(hinomi_tsdb::Reason::Duplicate));
-            for (series, t, value) in samples {
-                model.entry(series).or_default().entry(t).or_insert_with(|| key(&value));
+            for (series, t, start, value) in samples {
+                model.entry(series).or_default().entry(t).or_insert_with(|| key_started(&value, start));
             }
         }
         Step::Delete { series, from, to } => {
@@ -148,6 +152,16 @@ fn apply(db: &mut Option<Db>, options: &Options, faulty: &Faulty, model: &mut Mo
             let want = expected(model, &matcher, from, to);
             let what = Select { tenant: tenant(), matchers: vec![matcher], from_ms: from, to_ms: to };
             assert_eq!(read(open, &what), want);
+        }
+        Step::Snapshot => {
+            let dir = tempfile::tempdir().unwrap();
+            let mut options = options.clone();
+            options.folder = dir.path().join("copy");
+            open.snapshot(&options.folder).unwrap();
+            let (copy, recovery) = Db::open(options).unwrap();
+            assert_eq!((recovery.damage.len(), recovery.cut_bytes), (0, 0));
+            let want = expected(model, &matcher(6), i64::MIN, i64::MAX);
+            assert_eq!(read(&copy, &support::everything(vec![])), want);
         }
         Step::Flush => open.flush().unwrap(),
         Step::Upkeep => open.upkeep().unwrap(),
@@ -185,7 +199,7 @@ proptest! {
         for step in steps {
             apply(&mut db, &options, &faulty, &mut model, step);
         }
-        for step in [Step::PowerLoss, Step::Flush, Step::Compact, Step::Purge] {
+        for step in [Step::PowerLoss, Step::Flush, Step::Compact, Step::Snapshot, Step::Purge] {
             apply(&mut db, &options, &faulty, &mut model, step);
             let want = expected(&model, &matcher(6), i64::MIN, i64::MAX);
             prop_assert_eq!(read(db.as_ref().unwrap(), &support::everything(vec![])), want);

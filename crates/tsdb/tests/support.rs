@@ -71,6 +71,11 @@ pub(crate) fn key(value: &Value) -> String {
     }
 }
 
+/// The same with the start, where that is known.
+pub(crate) fn key_started(value: &Value, start: i64) -> String {
+    if start == 0 { key(value) } else { format!("{} since {start}", key(value)) }
+}
+
 pub(crate) type Found = BTreeMap<String, BTreeMap<i64, String>>;
 
 /// What a question finds.
@@ -81,8 +86,11 @@ pub(crate) fn read(db: &Db, what: &Select) -> Found {
         assert!(last.as_ref().is_none_or(|last| *last < series.labels), "sorted");
         assert!(series.timestamps.is_sorted_by(|a, b| a < b), "in order");
         assert_eq!(series.timestamps.len(), series.values.len());
-        let points = series.timestamps.iter().enumerate();
-        let points = points.map(|(at, t)| (*t, key(&series.values.get(at).unwrap()))).collect();
+        let starts = series.starts.unwrap_or_else(|| vec![0; series.timestamps.len()].into());
+        assert_eq!(series.timestamps.len(), starts.len());
+        let points = series.timestamps.iter().zip(starts.iter()).enumerate();
+        let points =
+            points.map(|(at, (t, s))| (*t, key_started(&series.values.get(at).unwrap(), *s))).collect();
         all.insert(series.labels.to_string(), points);
         last = Some(series.labels);
     }

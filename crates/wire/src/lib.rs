@@ -3,7 +3,7 @@
 //! # In one breath
 //!
 //! [`families`] holds the metrics of one round of collecting; [`exposition`] writes them as Prometheus and others scrape
-//! them.
+//! them. [`remote_write`] reads what Prometheus and others send.
 //!
 //! # Invariants
 //!
@@ -13,10 +13,11 @@
 //! # Not here yet
 //!
 //! Reading exposition formats, Prometheus' protobuf format, quoted UTF-8 names in what is written, timestamps and
-//! exemplars of samples, native histograms; remote write, OTLP, and the formats of logs.
+//! exemplars of samples, native histograms in exposition formats; OTLP, and the formats of logs.
 
 pub mod exposition;
 pub mod families;
+pub mod remote_write;
 
 pub use exposition::Format;
 pub use families::{Families, Family, Head, Kind, Sample};

@@ -8,12 +8,15 @@
 use std::path::{Path, PathBuf};
 
 /// Files, and folders with all files in them, that make sentences; below `crates/`.
-const MAKERS: [&str; 25] = [
+const MAKERS: [&str; 29] = [
     "timeline/src",
     "alert/src/evidence.rs",
     "alert/src/incidents.rs",
     "alert/src/inspection.rs",
     "alert/src/judge.rs",
+    "alert/src/numbers.rs",
+    "alert/src/numbers",
+    "alert/src/working_hours.rs",
     "alert/src/runtime.rs",
     "alert/src/notify/client.rs",
     "alert/src/notify/http.rs",
@@ -27,6 +30,7 @@ const MAKERS: [&str; 25] = [
     "server/src/receivers.rs",
     "server/src/access/handlers.rs",
     "hinomi/src/up/collectors.rs",
+    "hinomi/src/up/numbers.rs",
     "agent/src/rights.rs",
     "agent/src/docker",
     "agent/src/oom",
@@ -35,11 +39,21 @@ const MAKERS: [&str; 25] = [
     "disk/src/journal/damage.rs",
     "model/src/change.rs",
 ];
-/// Files in these folders that say nothing through the API: what they say is said at the start, or in tests.
-const SILENT: [&str; 4] = ["settings.rs", "settings/", "_tests.rs", "/tests.rs"];
+/// Files in these folders that say nothing through the API: what they say is said at the start, in tests, or by `/metrics`
+/// and Prometheus' API, whose language is English.
+const SILENT: [&str; 8] = [
+    "settings.rs",
+    "settings/",
+    "_tests.rs",
+    "/tests.rs",
+    "pipeline/src/own.rs",
+    "pipeline/src/metrics/ask.rs",
+    "pipeline/src/metrics/intake",
+    "pipeline/src/backup.rs",
+];
 
 /// Words that reach nobody through the API, or are somebody else's words that are looked for.
-const NOT_SAID: [&str; 23] = [
+const NOT_SAID: [&str; 25] = [
     // What others say, looked for.
     "unable to start container process",
     "driver failed programming external connectivity",
@@ -60,6 +74,9 @@ const NOT_SAID: [&str; 23] = [
     "old records could not be removed",
     "removed a tracefs instance that a dead process left",
     "tracefs instance of another stays",
+    // PromQL.
+    "{{{of}}}",
+    "{{{kinds}}}",
     // Formats and reasons of the code.
     "HttpOnly",
     "\"token\"",

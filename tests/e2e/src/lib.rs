@@ -8,8 +8,11 @@
 //!   none less, none about anything else.
 
 pub mod cases;
+pub mod kills;
+pub mod limits;
 pub mod site;
 pub mod wrapped;
+pub mod writers;
 
 use std::time::Duration;
 

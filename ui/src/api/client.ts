@@ -21,6 +21,9 @@ export function onUnauthorized(listener: () => void): void {
   refusedListener = listener
 }
 
+/** An answer was refused for want of a login. */
+export const refused = (): void => refusedListener?.()
+
 const KINDS: Record<number, FailureKind> = { 401: 'unauthorized', 404: 'not_found' }
 
 /** Longest wait for an answer, milliseconds; longer than the server's own limit. */
@@ -36,7 +39,7 @@ export async function ask<T>(path: string, init: RequestInit = {}): Promise<T> {
     throw new Failure('away', error instanceof Error ? error.message : String(error))
   }
   if (response.status === 204) return undefined as T
-  if (response.status === 401) refusedListener?.()
+  if (response.status === 401) refused()
   if (!response.ok) throw new Failure(kindOf(response.status), await said(response))
   try {
     return (await response.json()) as T

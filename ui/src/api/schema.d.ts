@@ -38,6 +38,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/metrics": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Hinomi's own numbers, to be scraped.
+         * @description Prometheus text 0.0.4, or OpenMetrics 1.0 where `Accept` prefers it. What they mean is in `docs/reference/metrics.md`.
+         */
+        get: operations["own_metrics"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/hinomi/v1/session": {
         parameters: {
             query?: {
@@ -424,6 +444,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/write": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Takes samples by Prometheus remote write 1.0 or 2.0.
+         * @description Compressed with Snappy (block format). Statuses and texts are those of Prometheus' receiver; docs/reference/remote-write.md lists them.
+         */
+        post: operations["remoteWrite"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -541,7 +581,32 @@ export interface components {
                 ][];
                 changes: components["schemas"]["TimedWords"][];
                 log?: components["schemas"]["Log"];
+                numbers?: components["schemas"]["NumberEvidence"];
             };
+        };
+        /** @description What was measured, for a finding over numbers. */
+        NumberEvidence: {
+            /** @description PromQL that yields `value`. */
+            query: string;
+            /** @description The query on the page: path and parameters. */
+            explore: string;
+            /**
+             * @description Of value, limit and samples; a share is from 0 to 1.
+             * @enum {unknown}
+             */
+            unit: "bytes" | "count" | "share";
+            at: components["schemas"]["Time"];
+            value: number;
+            /** @description How much there may be, or from where on it is worth a finding. */
+            limit: number;
+            /** @description Growth in a second; only of a forecast. */
+            per_second?: number;
+            full_at?: components["schemas"]["Time"];
+            /** @description Time and value, oldest first, thinned out. */
+            samples: [
+                components["schemas"]["Time"],
+                number
+            ][];
         };
         FindingDetail: components["schemas"]["FindingOfIncident"] & {
             /** @description As `workloads` gives it; absent for a host or runtime. */
@@ -907,6 +972,7 @@ export interface components {
         Inspection: {
             id: string;
             finds: string;
+            /** @description Attributes of state changes, or names of metrics. */
             listens_to: string[];
             /** @description Closed list of cause classes. */
             causes: string[];
@@ -965,6 +1031,46 @@ export interface components {
                 disk_bytes: number;
                 segments: number;
                 oldest_at: components["schemas"]["OptionalTime"];
+            };
+            /** @description The engine of metrics. Prometheus' API is asked for what is in it. */
+            metrics?: {
+                /** @description The disk takes what is appended. */
+                ok: boolean;
+                /** @description What the disk said last, if it refuses. */
+                last_error: string | null;
+                /** @description Places that could not be read at the start. */
+                damage: string[];
+                /** @description Samples that were stored since the start. */
+                appended: number;
+                /** @description Batches that were not taken as a whole since the start. */
+                refused: number;
+                /** @description Samples that were not stored since the start, by reason. */
+                rejected: {
+                    [key: string]: number;
+                };
+                /** @description Series in memory. */
+                series: number;
+                /** @description What they take. */
+                memory_bytes: number;
+                /** @description Samples in blocks, without those in memory. */
+                block_samples: number;
+                blocks: number;
+                /** @description Blocks and log. */
+                disk_bytes: number;
+                /** @description Most for both. */
+                disk_max_bytes: number;
+                /** @description The log alone. */
+                log_bytes: number;
+                queries_running: number;
+                /** @description Questions that wait for their turn. */
+                queries_waiting: number;
+                /** @description How much a question may take. */
+                query_limits: {
+                    timeout_ms: number;
+                    samples_max: number;
+                    series_max: number;
+                    concurrent: number;
+                };
             };
             memory_used_bytes: number;
             memory_limit_bytes: number;
@@ -1050,6 +1156,28 @@ export interface operations {
         requestBody?: never;
         responses: {
             200: components["responses"]["Text"];
+            default: components["responses"]["Error"];
+        };
+    };
+    own_metrics: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Metric families with HELP and TYPE. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/plain": string;
+                    "application/openmetrics-text": string;
+                };
+            };
             default: components["responses"]["Error"];
         };
     };
@@ -1572,6 +1700,41 @@ export interface operations {
                     "application/yaml": string;
                 };
             };
+            default: components["responses"]["Error"];
+        };
+    };
+    remoteWrite: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The tenant. */
+                "X-Scope-OrgID"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/x-protobuf": string;
+                "application/x-protobuf;proto=io.prometheus.write.v2.Request": string;
+            };
+        };
+        responses: {
+            /** @description Everything is stored. The headers come with 2.0 only, and with 400 and 429 as well. */
+            204: {
+                headers: {
+                    "X-Prometheus-Remote-Write-Samples-Written"?: number;
+                    "X-Prometheus-Remote-Write-Histograms-Written"?: number;
+                    "X-Prometheus-Remote-Write-Exemplars-Written"?: number;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["Text"];
+            413: components["responses"]["Text"];
+            415: components["responses"]["Text"];
+            429: components["responses"]["Text"];
+            503: components["responses"]["Text"];
             default: components["responses"]["Error"];
         };
     };

@@ -4,9 +4,9 @@ import { recall, remember } from '../memory'
 /** What a key can do. */
 export type Action =
   | 'palette' | 'filter' | 'help' | 'down' | 'up' | 'open' | 'back'
-  | 'overview' | 'workloads' | 'timeline' | 'status'
+  | 'overview' | 'workloads' | 'timeline' | 'explore' | 'status'
   | 'logs' | 'previous_logs' | 'evidence' | 'owner' | 'copy'
-  | 'time_back' | 'time_forward' | 'zoom_in' | 'zoom_out' | 'pause' | 'theme' | 'language'
+  | 'compare' | 'time_back' | 'time_forward' | 'zoom_in' | 'zoom_out' | 'pause' | 'theme' | 'language'
 
 /** Keys as they are given out; two keys in a row are written with a space. */
 export const DEFAULTS: Record<Action, string> = {
@@ -20,12 +20,14 @@ export const DEFAULTS: Record<Action, string> = {
   overview: 'g o',
   workloads: 'g w',
   timeline: 't',
+  explore: 'g e',
   status: 'g s',
   logs: 'l',
   previous_logs: 'p',
   evidence: 'd',
   owner: 'o',
   copy: 'y',
+  compare: 'c',
   time_back: '[',
   time_forward: ']',
   zoom_in: '+',

@@ -21,6 +21,9 @@ export const page = (): Page => pageOf(place.path)
 /** A value of the address's query. */
 export const query = (key: string): string | undefined => place.query[key]
 
+/** All values of the address's query. */
+export const wholeQuery = (): Readonly<Record<string, string>> => place.query
+
 /** What goes along from page to page: the time range. */
 const CARRIED = ['from', 'to']
 

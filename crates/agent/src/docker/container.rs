@@ -31,6 +31,7 @@ use super::outlet::Said;
 use super::reconcile::{self, Around, Life, View};
 use super::serve;
 use super::task::Task;
+use crate::metrics::ContainerRef;
 
 mod attempt;
 mod events;
@@ -163,6 +164,7 @@ impl Watcher {
             }
         }
         self.context.oom.unwatch(&self.id);
+        self.context.running.hide(&self.id);
     }
 
     async fn wait(&mut self) -> Option<Flow> {
@@ -360,6 +362,7 @@ impl Watcher {
         {
             self.context.learn_visibility(process, &self.id);
             self.context.oom.watch(Arc::clone(&self.resource), &self.id, now.state.pid);
+            self.show(now);
         }
         let spec = self.spec.get_or_insert_with(|| now.spec());
         if fresh || self.run.logs.as_ref().is_none_or(Follower::is_over) {
@@ -377,11 +380,25 @@ impl Watcher {
         self.run.serve = Some(Task::spawn(serve::probe(serve::Target { process, ports, published, grace })));
     }
 
+    /// Shows it to those who measure what runs.
+    fn show(&self, now: &Inspect) {
+        let spec = now.spec();
+        self.context.running.show(ContainerRef {
+            id: self.id.clone(),
+            pid: now.state.pid,
+            name: self.resource.name.clone(),
+            image: spec.image,
+            labels: spec.labels,
+            own_network: now.has_own_network(),
+        });
+    }
+
     /// The run is over: nothing of it is watched any more.
     fn part(&mut self) {
         self.run = Run::default();
         self.view.pid = 0;
         self.context.oom.unwatch(&self.id);
+        self.context.running.hide(&self.id);
     }
 
     fn process(&self) -> Option<std::path::PathBuf> {

@@ -17,6 +17,7 @@ use super::container::is_not_of;
 use super::inspect::{self, Inspect};
 use super::logs::Rings;
 use super::outlet::Outlet;
+use super::running::Running;
 use super::{Error, Options};
 use crate::oom;
 
@@ -69,6 +70,8 @@ pub(crate) struct Context {
     pub(crate) followers: Arc<AtomicUsize>,
     /// Shows the logs that are followed.
     pub(crate) rings: Rings,
+    /// Shows what runs.
+    pub(crate) running: Running,
     /// Changes were shed: watchers shall say anew what is.
     pub(crate) restate: tokio::sync::Notify,
     client: Mutex<Arc<Client>>,
@@ -87,7 +90,7 @@ impl Context {
         (clock, budget, counters): (Clock, Budget, Counters),
         oom: oom::Handle,
         client: Client,
-        rings: Rings,
+        (rings, running): (Rings, Running),
     ) -> Self {
         Self {
             options,
@@ -98,6 +101,7 @@ impl Context {
             oom,
             followers: Arc::default(),
             rings,
+            running,
             restate: tokio::sync::Notify::new(),
             client: Mutex::new(Arc::new(client)),
             inspects: Semaphore::new(INSPECTS),

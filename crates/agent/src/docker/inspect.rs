@@ -82,6 +82,7 @@ reads!(Host {
     memory: u64 = "Memory",
     bindings: BTreeMap<String, Option<Vec<Binding>>> = "PortBindings",
     mounts: Vec<Mount> = "Mounts",
+    network: String = "NetworkMode",
 });
 reads!(Mount { kind: String = "Type", source: String = "Source" });
 reads!(RawRestart { name: String = "Name", max: u32 = "MaximumRetryCount" });
@@ -141,6 +142,12 @@ impl Inspect {
     /// The runtime's error text, redacted.
     pub(crate) fn error(&self) -> Option<String> {
         (!self.state.error.is_empty()).then(|| bounded(&self.state.error))
+    }
+
+    /// Whether it has a network of its own: neither the host's nor another container's.
+    pub(crate) fn has_own_network(&self) -> bool {
+        let mode = &self.host.network;
+        mode != "host" && !mode.starts_with("container:")
     }
 
     /// The health verdict; none without a check.

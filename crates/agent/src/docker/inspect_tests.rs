@@ -23,6 +23,17 @@ fn full() -> Inspect {
 }
 
 #[test]
+fn whose_network_it_is() {
+    for (mode, own) in
+        [("default", true), ("shop_net", true), ("none", true), ("host", false), ("container:77", false)]
+    {
+        let mut inspect = full();
+        inspect.host.network = mode.to_owned();
+        assert_eq!(inspect.has_own_network(), own, "{mode}");
+    }
+}
+
+#[test]
 fn a_spec_without_secrets() {
     let inspect = full();
     assert!(!format!("{inspect:?}").contains("verysecret"), "the environment is not even decoded");

@@ -6,6 +6,8 @@ use hinomi_model::{LogTail, Nanos};
 use serde::Serialize;
 
 use super::logs::Rings;
+use super::running::Running;
+use crate::metrics::ContainerRef;
 
 /// How the collector stands with the engine.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -59,11 +61,12 @@ pub struct Status {
     pub daemon_pid: u32,
 }
 
-/// Shows the collector's [`Status`] and the logs that it follows. Cheap to clone.
+/// Shows the collector's [`Status`], the logs that it follows and what runs. Cheap to clone.
 #[derive(Clone, Debug, Default)]
 pub struct Handle {
     status: Arc<Mutex<Status>>,
     pub(crate) rings: Rings,
+    pub(crate) running: Running,
 }
 
 impl Handle {
@@ -77,6 +80,12 @@ impl Handle {
     #[must_use]
     pub fn log_tail(&self, id: &str) -> Option<LogTail> {
         self.rings.tail(id)
+    }
+
+    /// What runs on this machine, in order of the ids; nothing while the engine is another machine's.
+    #[must_use]
+    pub fn running(&self) -> Vec<Arc<ContainerRef>> {
+        self.running.all()
     }
 
     pub(crate) fn edit(&self, change: impl FnOnce(&mut Status)) {

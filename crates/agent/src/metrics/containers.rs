@@ -1,5 +1,6 @@
 //! Numbers of containers, as cAdvisor names them.
 
+use std::borrow::Borrow;
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
@@ -86,15 +87,17 @@ impl Containers {
 
     /// Adds this moment's numbers of these containers; of the first 8,192 if there are more. What is kept of others is
     /// forgotten. Blocks: some 0.3 ms a container.
-    pub fn collect(&mut self, list: &[ContainerRef], now_ms: i64, families: &mut Families) {
+    pub fn collect<C: Borrow<ContainerRef>>(&mut self, list: &[C], now_ms: i64, families: &mut Families) {
         let list = list.get(..CONTAINERS_MAX).unwrap_or(list);
-        if self.known.len() > list.len() || list.iter().any(|one| !self.known.contains_key(&one.id)) {
-            let wanted: std::collections::HashSet<&str> = list.iter().map(|one| one.id.as_str()).collect();
+        if self.known.len() > list.len() || list.iter().any(|one| !self.known.contains_key(&one.borrow().id))
+        {
+            let wanted: std::collections::HashSet<&str> =
+                list.iter().map(|one| one.borrow().id.as_str()).collect();
             self.known.retain(|id, _| wanted.contains(id.as_str()));
         }
         let mut failed = false;
         for one in list {
-            failed |= !self.container(one, now_ms, families);
+            failed |= !self.container(one.borrow(), now_ms, families);
         }
         self.machine(failed, families);
     }

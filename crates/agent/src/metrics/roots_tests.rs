@@ -341,7 +341,7 @@ fn a_container_without_a_cgroup_is_an_error_and_one_that_ended_is_none() {
     // Its process number is another's now.
     lay_out(root.path(), &[("proc/77/cgroup", "0::/system.slice/ssh.service\n")]);
     assert_eq!(seen_at(62_000), None);
-    containers.collect(&[], 63_000, &mut families);
+    containers.collect::<ContainerRef>(&[], 63_000, &mut families);
     assert_eq!(value(&families, "container_scrape_error", &[]), Some(0.0));
 }
 

@@ -8,8 +8,8 @@
 use std::sync::Arc;
 
 use hinomi_model::{
-    Finding, FindingEvidence, Healing, Incident, IncidentStatus, Level, LogTail, Message, Nanos, ResourceId,
-    ResourceKind, Stage, StageRecord, Tenant,
+    Finding, FindingEvidence, Healing, Incident, IncidentStatus, Level, LogTail, Message, Nanos,
+    NumberEvidence, ResourceId, ResourceKind, Stage, StageRecord, Tenant,
 };
 use serde_json::{Map, Value, json};
 
@@ -65,7 +65,7 @@ pub fn body(
         "resolved": resolved_at.map(Nanos::rfc3339),
         "resolved_because": resolved_because.map(|text| clip(text, TEXT_MAX_BYTES)),
         "stored": incident.stored,
-        "evidence": evidence(finding),
+        "evidence": evidence(finding, url_base),
         "findings": incident.findings.len(),
         "url": url(url_base, &finding.id),
         "test": false,
@@ -100,7 +100,7 @@ fn stage(record: &StageRecord) -> Value {
     })
 }
 
-fn evidence(finding: &Finding) -> Value {
+fn evidence(finding: &Finding, url_base: &str) -> Value {
     let evidence = &finding.evidence;
     let facts = evidence.facts.iter().take(FACTS_MAX).map(|(label, value)| {
         json!({ "label": clip(label, NAME_MAX_BYTES), "value": clip(value, TEXT_MAX_BYTES) })
@@ -115,6 +115,22 @@ fn evidence(finding: &Finding) -> Value {
         "facts": facts.collect::<Vec<_>>(),
         "changes": changes.collect::<Vec<_>>(),
         "log": evidence.log.as_deref().map(log),
+        "numbers": evidence.numbers.as_deref().map(|measured| numbers(measured, url_base)),
+    })
+}
+
+fn numbers(measured: &NumberEvidence, url_base: &str) -> Value {
+    let base = url::Url::parse(url_base).ok().filter(|_| url_base.len() <= TEXT_MAX_BYTES);
+    let explore = base.and_then(|base| base.join(&measured.explore).ok()).map(String::from);
+    json!({
+        "query": clip(&measured.query, TEXT_MAX_BYTES),
+        "unit": measured.unit,
+        "at": measured.at.rfc3339(),
+        "value": measured.value,
+        "limit": measured.limit,
+        "per_second": measured.per_second,
+        "full_at": measured.full_at.map(Nanos::rfc3339),
+        "url": explore.filter(|url| url.len() <= 4 * TEXT_MAX_BYTES),
     })
 }
 

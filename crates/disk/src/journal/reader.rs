@@ -1,12 +1,14 @@
 //! Scanning and removing, while the writer goes on.
 
 use std::ops::Range;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::damage::{Damage, Damages};
 use super::frame::HEADER_END;
 use super::segment::{Part, scan_part};
+use crate::copy::{copy_first, link_or_copy};
+use crate::file::create_dir;
 use crate::fs::Fs;
 use crate::{Error, Result};
 
@@ -160,6 +162,38 @@ impl Journal {
             }
         }
         scan
+    }
+
+    /// Makes the folder `to` and in it a copy of what was acknowledged before the call, while the writer goes on.
+    /// Returns the bytes that were written for it: segments that are complete are linked where the system allows that.
+    /// Whoever removes segments meanwhile may leave a copy that begins later.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`]; part of a copy may then be there.
+    pub fn copy_to(&self, to: &Path) -> Result<u64> {
+        let fs = &*self.0.fs;
+        create_dir(fs, to)?;
+        let parts = self.parts(&(0..u64::MAX));
+        let mut written = 0_u64;
+        for (at, part) in parts.iter().enumerate() {
+            let target = to.join(part.path.file_name().unwrap_or_default());
+            let copied = if at.saturating_add(1) < parts.len() {
+                let copied = link_or_copy(fs, &part.path, &target);
+                copied.map(|copied| if copied { part.bytes } else { 0 })
+            } else {
+                // Of the one that is written to, what is acknowledged: the rest may be half of a frame.
+                copy_first(fs, &part.path, &target, part.bytes)
+            };
+            match copied {
+                Ok(bytes) => written = written.saturating_add(bytes),
+                Err(Error::Io { source, .. })
+                    if source.kind() == std::io::ErrorKind::NotFound && !self.has(part.seqs.start) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        fs.sync_dir(to).map_err(Error::io("sync the folder", to))?;
+        Ok(written)
     }
 
     fn has(&self, first_seq: u64) -> bool {

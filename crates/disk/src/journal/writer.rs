@@ -31,6 +31,8 @@ pub struct Writer {
     next_seq: u64,
     note: [u8; 16],
     buffer: Vec<u8>,
+    /// The next append begins a segment.
+    fresh: bool,
 }
 
 /// What was appended.
@@ -52,7 +54,7 @@ enum Fault {
 
 impl Writer {
     pub(super) fn new(shared: Arc<Shared>, options: Options, active: Option<Active>, next_seq: u64) -> Self {
-        Self { shared, options, active, next_seq, note: [0; 16], buffer: Vec::new() }
+        Self { shared, options, active, next_seq, note: [0; 16], buffer: Vec::new(), fresh: false }
     }
 
     /// Number that the next payload gets.
@@ -67,6 +69,11 @@ impl Writer {
         self.note = note;
     }
 
+    /// Lets the next append begin a segment, so that everything before it can be removed.
+    pub fn begin_segment(&mut self) {
+        self.fresh = true;
+    }
+
     /// Appends all payloads or none, and syncs. After an error the same call may simply be made again: it succeeds
     /// as soon as the disk works.
     ///
@@ -79,10 +86,9 @@ impl Writer {
         if first == last {
             return Ok(Appended { seqs: first..last, new_segment: false });
         }
-        let full = self
-            .active
-            .as_ref()
-            .is_none_or(|active| active.len > HEADER_END && active.len >= self.options.segment_bytes);
+        let full = self.active.as_ref().is_none_or(|active| {
+            active.len > HEADER_END && (self.fresh || active.len >= self.options.segment_bytes)
+        });
         let mut new_segment = full;
         if full {
             self.start_segment()?;
@@ -99,6 +105,7 @@ impl Writer {
                 })?;
             }
         }
+        self.fresh = false;
         self.next_seq = last;
         self.shared.publish(self.active.as_ref().map_or(0, |active| active.len), last);
         self.buffer.clear();

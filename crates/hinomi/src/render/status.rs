@@ -11,7 +11,8 @@ use crate::view::{Gap, Receiver, Right, Status, Store};
 /// Gaps shown without `-v`.
 const GAPS: usize = 5;
 /// Counters whose name has one of these tell of something lost; they are shown when they are not zero.
-const LOSSES: [&str; 7] = ["dropped", "shed", "rejected", "overflow", "lost", "gave_up", "without_receiver"];
+const LOSSES: [&str; 8] =
+    ["dropped", "shed", "rejected", "overflow", "lost", "gave_up", "without_receiver", "missed"];
 /// Name under which `up` reports rights among the collectors.
 pub(crate) const RIGHTS: &str = "rights";
 /// Name under which the API tells of its certificate, among the collectors too.

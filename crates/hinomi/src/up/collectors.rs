@@ -16,6 +16,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 
+use super::{docker_disk, numbers};
 use crate::render::status::RIGHTS;
 
 const DOCKER: &str = "docker";
@@ -38,6 +39,16 @@ impl Parts<'_> {
     pub(crate) fn start(self, shutdown: &Shutdown) -> Vec<JoinHandle<()>> {
         let rights = rights_status(self.rights);
         self.handle.add_collector(move || rights.clone());
+        let (settings, handle, clock) = (self.settings, self.handle, self.clock.clone());
+        let counters = self.counters.clone();
+        let (mut tasks, docker) = self.watch(shutdown);
+        let numbers = numbers::service(settings, handle, docker, clock, &counters);
+        tasks.push(task::spawn("metrics", numbers.run(shutdown.clone())));
+        tasks
+    }
+
+    /// What watches containers, and the handle to what runs.
+    fn watch(self, shutdown: &Shutdown) -> (Vec<JoinHandle<()>>, docker::Handle) {
         if !self.settings.docker.enabled {
             self.handle.add_collector(|| CollectorStatus {
                 name: DOCKER.to_owned(),
@@ -46,12 +57,13 @@ impl Parts<'_> {
                 facts: Value::Null,
             });
             // The kernel's kills are told apart by containers, so without them nobody listens for kills either.
-            return vec![task::spawn(INTAKE, hold(self.intake, shutdown.clone()))];
+            let hold = task::spawn(INTAKE, hold(self.intake, shutdown.clone()));
+            return (vec![hold], docker::Handle::default());
         }
         let sink: Arc<dyn Sink> = Arc::new(self.intake);
         let name = &self.settings.host.name;
         let (oom, victims) = oom::Service::new(
-            oom::Options::default(),
+            numbers::oom_options(self.settings),
             Arc::clone(&sink),
             self.clock.clone(),
             self.counters.clone(),
@@ -60,8 +72,10 @@ impl Parts<'_> {
             host: self.settings.docker.host.clone(),
             cluster: name.clone(),
             node: name.clone(),
+            proc_root: self.settings.metrics.procfs.clone(),
             ..docker::Options::default()
         };
+        let disk = docker_disk::run(options.clone(), self.handle.clone(), shutdown.clone());
         let known = self.handle.known(name);
         let (docker, containers) = docker::Service::new(
             options,
@@ -73,11 +87,13 @@ impl Parts<'_> {
             victims.clone(),
         );
         let host = self.settings.docker.host.clone();
-        let logs = containers.clone();
+        let (logs, running) = (containers.clone(), containers.clone());
         self.handle.add_logs(move |id| logs.log_tail(id));
         self.handle.add_collector(move || docker_status(&containers.status(), &host));
         self.handle.add_collector(move || oom_status(&victims.status()));
-        vec![task::spawn(OOM, oom.run(shutdown.clone())), task::spawn(DOCKER, docker.run(shutdown.clone()))]
+        let oom = task::spawn(OOM, oom.run(shutdown.clone()));
+        let disk = task::spawn("docker-disk", disk);
+        (vec![oom, disk, task::spawn(DOCKER, docker.run(shutdown.clone()))], running)
     }
 }
 
@@ -102,7 +118,7 @@ pub(crate) async fn first_contact(handle: &Handle, limit: Duration) {
     let _later = tokio::time::timeout(limit, all).await;
 }
 
-fn facts<T: Serialize>(status: &T) -> Value {
+pub(super) fn facts<T: Serialize>(status: &T) -> Value {
     hinomi_server::json::to_value(status).unwrap_or_default()
 }
 

@@ -8,6 +8,8 @@ use std::path::PathBuf;
 use hinomi_config::{Map, Problems, Secret, Value, decode};
 use url::{Host, Url};
 
+use super::metrics::GivenMetrics;
+
 /// Shortest token, characters.
 pub const TOKEN_MIN_CHARS: usize = 16;
 /// The environment variable that may hold the token.
@@ -48,6 +50,8 @@ pub struct Given {
     pub insecure: bool,
     /// `--tls-cert` and `--tls-key`.
     pub tls: Option<Tls>,
+    /// What it says about metrics.
+    pub metrics: GivenMetrics,
 }
 
 /// The keys of this file, decoded; and whether listening beyond loopback is allowed.

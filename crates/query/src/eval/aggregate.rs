@@ -10,7 +10,7 @@ use super::QueryError;
 use super::column::{ABSENT, Column, Grid, Row, absent, places_cost};
 use super::evaluator::Evaluator;
 use super::notes::Note;
-use super::number::{Mean, Sum, quantile};
+use super::number::quantile;
 use super::over_time::{Told, mean_histograms, sum_histograms};
 use super::plan::{Group, Node};
 use crate::ast::AggregateOp;
@@ -33,6 +33,11 @@ impl Evaluator<'_> {
             Some(param) => self.scalars(param, grid)?,
             None => Vec::new(),
         };
+        if group.op != AggregateOp::Quantile
+            && let Some(rows) = self.folded(group, grid)?
+        {
+            return Ok(rows);
+        }
         let rows = self.rows(&group.plan, grid)?;
         let grouped = grouped(group, &rows);
         if matches!(
@@ -50,7 +55,7 @@ impl Evaluator<'_> {
         for (labels, members) in grouped.labels.iter().zip(&members) {
             self.check()?;
             let members: Vec<&Row> = members.iter().filter_map(|at| rows.get(*at)).collect();
-            let column = self.put_together(group, &param, &members, grid);
+            let column = self.quantiles_of_group(&param, &members, group.plan.pos, grid);
             if !column.is_empty() {
                 let drop_name = drops_name(&members, grid);
                 found.push(Row { labels: labels.clone(), drop_name, column });
@@ -73,65 +78,38 @@ impl Evaluator<'_> {
         }
     }
 
-    /// One column of the rows of a group.
-    fn put_together(&mut self, group: &Group, param: &[f64], members: &[&Row], grid: Grid) -> Column {
-        let columns: Option<Vec<&[f64]>> = members
-            .iter()
-            .map(|row| match &row.column {
-                Column::Floats(values) => Some(values.as_slice()),
-                Column::Mixed(_) => None,
-            })
-            .collect();
-        if let Some(columns) = columns {
-            return Column::Floats(of_floats(group.op, param, &columns, grid.len));
-        }
-        let mut values = Vec::with_capacity(grid.len);
+    /// The quantiles of the numbers of a group.
+    fn quantiles_of_group(&mut self, param: &[f64], members: &[&Row], pos: u32, grid: Grid) -> Column {
+        let mut numbers = Vec::with_capacity(members.len());
+        let mut found = Vec::with_capacity(grid.len);
         for step in 0..grid.len {
-            let q = param.get(step).copied().unwrap_or(f64::NAN);
-            values.push(self.put_together_at(group, q, members, step));
-        }
-        Column::collect(values)
-    }
-
-    fn put_together_at(&mut self, group: &Group, q: f64, members: &[&Row], step: usize) -> Option<Value> {
-        let (mut floats, mut histograms) = (Vec::new(), Vec::new());
-        for row in members {
-            match row.column.at(step) {
-                Some(Value::Float(value)) => floats.push(value),
-                Some(Value::Histogram(histogram)) => histograms.push((row.labels.name(), histogram)),
-                None => {}
-            }
-        }
-        let pos = group.plan.pos;
-        match group.op {
-            AggregateOp::Sum | AggregateOp::Avg if !histograms.is_empty() => {
-                if !floats.is_empty() {
-                    self.note(Note::MixedInAggregation, pos);
-                    return None;
+            numbers.clear();
+            for row in members {
+                match row.column.at(step) {
+                    Some(Value::Float(value)) => numbers.push(value),
+                    Some(Value::Histogram(_)) => {
+                        self.note(Note::IgnoredInAggregation(AggregateOp::Quantile.as_str()), pos);
+                    }
+                    None => {}
                 }
-                return self.add_up(group.op, &histograms, pos);
             }
-            AggregateOp::Count | AggregateOp::Group if floats.is_empty() && histograms.is_empty() => {
-                return None;
-            }
-            AggregateOp::Count => return Some(((floats.len() + histograms.len()) as f64).into()),
-            AggregateOp::Group => return Some(1.0.into()),
-            _ => {}
+            let q = param.get(step).copied().unwrap_or(f64::NAN);
+            found.push(if numbers.is_empty() { ABSENT } else { quantile(q, &mut numbers) });
         }
-        if !histograms.is_empty() {
-            self.note(Note::IgnoredInAggregation(group.op.as_str()), pos);
-        }
-        let columns: Vec<&[f64]> = floats.iter().map(std::slice::from_ref).collect();
-        let value = of_floats(group.op, &[q], &columns, 1).first().copied()?;
-        (!absent(value)).then_some(Value::Float(value))
+        Column::Floats(found)
     }
 
     /// The sum or the mean of histograms, each with the name of its metric.
-    fn add_up(&mut self, op: AggregateOp, histograms: &[(&str, Arc<Histogram>)], pos: u32) -> Option<Value> {
+    pub(super) fn add_up(
+        &mut self,
+        op: AggregateOp,
+        histograms: &[(String, Arc<Histogram>)],
+        pos: u32,
+    ) -> Option<Value> {
         let custom = histograms.first()?.1.uses_custom_buckets();
         let other = histograms.iter().find(|(_, histogram)| histogram.uses_custom_buckets() != custom);
         if let Some((name, _)) = other {
-            self.note(Note::MixedSchemas((*name).to_string()), pos);
+            self.note(Note::MixedSchemas(name.clone()), pos);
             return None;
         }
         let histograms: Vec<Arc<Histogram>> = histograms.iter().map(|pair| pair.1.clone()).collect();
@@ -285,189 +263,4 @@ fn members(grouped: &Grouped) -> Vec<Vec<usize>> {
         }
     }
     members
-}
-
-/// What one step of a group adds up to.
-trait Cell: Copy {
-    /// After its first number.
-    fn of(first: f64) -> Self;
-    /// After another.
-    fn add(&mut self, value: f64);
-    /// The result.
-    fn result(&self) -> f64;
-}
-
-fn of_floats(op: AggregateOp, param: &[f64], columns: &[&[f64]], len: usize) -> Vec<f64> {
-    match op {
-        AggregateOp::Sum => fold::<SumCell>(columns, len),
-        AggregateOp::Avg => fold::<Mean>(columns, len),
-        AggregateOp::Count => fold::<CountCell>(columns, len),
-        AggregateOp::Min => fold::<MinCell>(columns, len),
-        AggregateOp::Max => fold::<MaxCell>(columns, len),
-        AggregateOp::Stddev => fold::<SpreadCell>(columns, len).into_iter().map(spread_root).collect(),
-        AggregateOp::Stdvar => fold::<SpreadCell>(columns, len),
-        AggregateOp::Quantile => quantiles(param, columns, len),
-        _ => fold::<OneCell>(columns, len),
-    }
-}
-
-fn spread_root(variance: f64) -> f64 {
-    if absent(variance) { variance } else { variance.sqrt() }
-}
-
-fn fold<C: Cell>(columns: &[&[f64]], len: usize) -> Vec<f64> {
-    let mut cells: Vec<Option<C>> = vec![None; len];
-    for column in columns {
-        for (cell, value) in cells.iter_mut().zip(*column) {
-            if absent(*value) {
-                continue;
-            }
-            match cell {
-                Some(cell) => cell.add(*value),
-                None => *cell = Some(C::of(*value)),
-            }
-        }
-    }
-    cells.iter().map(|cell| cell.as_ref().map_or(ABSENT, C::result)).collect()
-}
-
-fn quantiles(param: &[f64], columns: &[&[f64]], len: usize) -> Vec<f64> {
-    let mut numbers = Vec::with_capacity(columns.len());
-    let mut found = Vec::with_capacity(len);
-    for step in 0..len {
-        numbers.clear();
-        let values = columns.iter().filter_map(|column| column.get(step).copied());
-        numbers.extend(values.filter(|value| !absent(*value)));
-        let q = param.get(step).copied().unwrap_or(f64::NAN);
-        found.push(if numbers.is_empty() { ABSENT } else { quantile(q, &mut numbers) });
-    }
-    found
-}
-
-#[derive(Clone, Copy)]
-struct SumCell(Sum);
-
-impl Cell for SumCell {
-    fn of(first: f64) -> Self {
-        let mut sum = Sum::default();
-        sum.add(first);
-        Self(sum)
-    }
-
-    fn add(&mut self, value: f64) {
-        self.0.add(value);
-    }
-
-    fn result(&self) -> f64 {
-        self.0.total()
-    }
-}
-
-impl Cell for Mean {
-    fn of(first: f64) -> Self {
-        Self::of(first)
-    }
-
-    fn add(&mut self, value: f64) {
-        self.add(value);
-    }
-
-    fn result(&self) -> f64 {
-        self.value()
-    }
-}
-
-#[derive(Clone, Copy)]
-struct CountCell(f64);
-
-impl Cell for CountCell {
-    fn of(_: f64) -> Self {
-        Self(1.0)
-    }
-
-    fn add(&mut self, _: f64) {
-        self.0 += 1.0;
-    }
-
-    fn result(&self) -> f64 {
-        self.0
-    }
-}
-
-#[derive(Clone, Copy)]
-struct OneCell;
-
-impl Cell for OneCell {
-    fn of(_: f64) -> Self {
-        Self
-    }
-
-    fn add(&mut self, _: f64) {}
-
-    fn result(&self) -> f64 {
-        1.0
-    }
-}
-
-#[derive(Clone, Copy)]
-struct MinCell(f64);
-
-impl Cell for MinCell {
-    fn of(first: f64) -> Self {
-        Self(first)
-    }
-
-    fn add(&mut self, value: f64) {
-        if self.0 > value || self.0.is_nan() {
-            self.0 = value;
-        }
-    }
-
-    fn result(&self) -> f64 {
-        self.0
-    }
-}
-
-#[derive(Clone, Copy)]
-struct MaxCell(f64);
-
-impl Cell for MaxCell {
-    fn of(first: f64) -> Self {
-        Self(first)
-    }
-
-    fn add(&mut self, value: f64) {
-        if self.0 < value || self.0.is_nan() {
-            self.0 = value;
-        }
-    }
-
-    fn result(&self) -> f64 {
-        self.0
-    }
-}
-
-/// The variance, after Welford.
-#[derive(Clone, Copy)]
-struct SpreadCell {
-    count: f64,
-    mean: f64,
-    squares: f64,
-}
-
-impl Cell for SpreadCell {
-    fn of(first: f64) -> Self {
-        Self { count: 1.0, mean: first, squares: if first.is_finite() { 0.0 } else { f64::NAN } }
-    }
-
-    fn add(&mut self, value: f64) {
-        self.count += 1.0;
-        let delta = value - self.mean;
-        self.mean += delta / self.count;
-        self.squares += delta * (value - self.mean);
-    }
-
-    fn result(&self) -> f64 {
-        self.squares / self.count
-    }
 }

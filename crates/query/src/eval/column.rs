@@ -41,6 +41,16 @@ impl Grid {
         self.time(self.len.saturating_sub(1))
     }
 
+    /// The steps from one time to another, both inclusive: place of the first, and the steps as a grid.
+    pub(super) fn part(&self, from: i64, to: i64) -> (usize, Self) {
+        let steps = |span: i64| usize::try_from(span.div_euclid(self.step)).unwrap_or(0);
+        let before = from.saturating_sub(self.start).saturating_add(self.step - 1);
+        let first = steps(before).min(self.len);
+        let behind = if to < self.start { 0 } else { steps(to.saturating_sub(self.start)).saturating_add(1) };
+        let len = behind.min(self.len).saturating_sub(first);
+        (first, Self { start: self.time(first), len, ..*self })
+    }
+
     /// All of them.
     pub(super) fn times(&self) -> impl Iterator<Item = i64> + use<> {
         let grid = *self;
@@ -84,11 +94,48 @@ impl Column {
         }
     }
 
+    /// Number of its steps.
+    pub(super) fn len(&self) -> usize {
+        match self {
+            Self::Floats(values) => values.len(),
+            Self::Mixed(values) => values.len(),
+        }
+    }
+
     /// Whether there is a sample at a step.
     pub(super) fn has(&self, step: usize) -> bool {
         match self {
             Self::Floats(values) => values.get(step).is_some_and(|value| !absent(*value)),
             Self::Mixed(values) => values.get(step).is_some_and(Option::is_some),
+        }
+    }
+
+    /// A column of `len` steps whose steps from `at` on are those of this one, which is left empty.
+    pub(super) fn take_spread(&mut self, at: usize, len: usize) -> Self {
+        match self {
+            Self::Floats(values) if at == 0 && values.len() == len => Self::Floats(std::mem::take(values)),
+            Self::Floats(values) => {
+                let mut spread = vec![ABSENT; len];
+                spread.iter_mut().skip(at).zip(&*values).for_each(|(to, value)| *to = *value);
+                Self::Floats(spread)
+            }
+            Self::Mixed(values) => {
+                let mut spread = vec![None; len];
+                let taken = std::mem::take(values);
+                spread.iter_mut().skip(at).zip(taken).for_each(|(to, value)| *to = value);
+                Self::Mixed(spread)
+            }
+        }
+    }
+
+    /// Its memory, empty, if it is one of numbers.
+    pub(super) fn recycle(&mut self) -> Vec<f64> {
+        match std::mem::replace(self, Self::Floats(Vec::new())) {
+            Self::Floats(mut values) => {
+                values.clear();
+                values
+            }
+            Self::Mixed(_) => Vec::new(),
         }
     }
 
@@ -143,6 +190,11 @@ impl Builder {
     /// A builder for about so many steps.
     pub(super) fn with_capacity(steps: usize) -> Self {
         Self(Column::Floats(Vec::with_capacity(steps)))
+    }
+
+    /// A builder that uses the memory of a column.
+    pub(super) fn reusing(column: &mut Column) -> Self {
+        Self(Column::Floats(column.recycle()))
     }
 
     /// The sample of the next step.

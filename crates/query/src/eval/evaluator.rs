@@ -1,9 +1,12 @@
 //! Walks a plan, counts what it holds, and stops it at its limits.
 
+use std::ops::ControlFlow;
 use std::time::Instant;
 
 use hinomi_model::Tenant;
-use hinomi_model::metrics::{ReadLimit, Select, Series, SeriesSource};
+use hinomi_model::metrics::{
+    ColumnView, ReadError, ReadLimit, Select, Series, SeriesSource, SeriesView, Wanted,
+};
 use hinomi_series::{Labels, Matcher};
 
 use super::column::{ABSENT, Column, Grid, Row, merge, nameless, places_cost, value_cost};
@@ -70,18 +73,27 @@ impl<'a> Evaluator<'a> {
 
     /// Evaluates a plan at every step of a grid.
     pub(super) fn eval(&mut self, plan: &Plan, grid: Grid) -> Result<Yield, QueryError> {
-        self.check()?;
-        if grid.len == 0 {
+        if !self.begins(grid)? {
             return Ok(Yield::Rows(Vec::new()));
-        }
-        if grid.len > self.options.steps_max {
-            return Err(QueryError::too_many_samples());
         }
         let held = self.held;
         let value = self.eval_node(plan, grid)?;
         self.held = held;
         self.hold(value.cost())?;
         Ok(value)
+    }
+
+    /// Whether there is something to evaluate on a grid.
+    ///
+    /// # Errors
+    ///
+    /// It has too many steps, or nobody wants the answer any more.
+    pub(super) fn begins(&self, grid: Grid) -> Result<bool, QueryError> {
+        self.check()?;
+        if grid.len > self.options.steps_max {
+            return Err(QueryError::too_many_samples());
+        }
+        Ok(grid.len > 0)
     }
 
     fn eval_node(&mut self, plan: &Plan, grid: Grid) -> Result<Yield, QueryError> {
@@ -91,7 +103,7 @@ impl<'a> Evaluator<'a> {
                 Ok(Yield::Scalar(vec![*number; grid.len]))
             }
             Node::Text(text) => Ok(Yield::Text(text.clone())),
-            Node::Select(selector) => self.select(selector, plan.pos, grid).map(Yield::Rows),
+            Node::Select(_) => self.collected(plan, grid).map(Yield::Rows),
             Node::Call(function) => self.call(function, plan.pos, grid),
             Node::Aggregate(group) => self.aggregate(group, plan.pos, grid).map(Yield::Rows),
             Node::Binary(pair) => self.binary(pair, plan.pos, grid),
@@ -192,16 +204,71 @@ impl<'a> Evaluator<'a> {
         if from > to {
             return Ok(Vec::new());
         }
-        let tenant = self.tenant.clone();
-        let what = Select { tenant, matchers: matchers.to_vec(), from_ms: from, to_ms: to };
-        let left = self.options.samples_max.saturating_sub(self.held);
-        let limit = ReadLimit { samples_max: self.limit.samples_max.min(left), ..self.limit.clone() };
-        let series = self.source.select(&what, &limit)?;
-        let samples = series.iter().map(series_cost).sum();
+        let (what, limit) = self.asked(matchers, from, to);
+        let series = self.source.select(&what, &limit).map_err(|error| self.refused(error, &limit))?;
+        let samples = series.iter().map(|series| series_cost(&series.view())).sum();
         self.stats.series += count(series.len());
         self.stats.samples_read += count(samples);
         self.hold(samples)?;
         Ok(series)
+    }
+
+    /// As [`Self::read`], one series at a time: each is held only while it is looked at.
+    pub(super) fn scan(
+        &mut self,
+        matchers: &[Matcher],
+        (from, to): (i64, i64),
+        wanted: Wanted,
+        each: &mut dyn FnMut(&mut Self, SeriesView<'_>) -> Result<(), QueryError>,
+    ) -> Result<(), QueryError> {
+        if from > to {
+            return Ok(());
+        }
+        let (what, limit) = self.asked(matchers, from, to);
+        let mut failed = None;
+        let source = self.source;
+        let outcome = source.scan(&what, wanted, &limit, &mut |series| match self.lent(series, each) {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(error) => {
+                failed = Some(error);
+                ControlFlow::Break(())
+            }
+        });
+        failed.map_or(Ok(()), Err)?;
+        outcome.map_err(|error| self.refused(error, &limit))
+    }
+
+    fn lent(
+        &mut self,
+        series: SeriesView<'_>,
+        each: &mut dyn FnMut(&mut Self, SeriesView<'_>) -> Result<(), QueryError>,
+    ) -> Result<(), QueryError> {
+        self.check()?;
+        let samples = series_cost(&series);
+        self.stats.series += 1;
+        self.stats.samples_read += count(samples);
+        self.hold(samples)?;
+        each(self, series)?;
+        self.held = self.held.saturating_sub(samples);
+        Ok(())
+    }
+
+    /// Where the query's own limit was the narrower one, it is that which was hit.
+    fn refused(&self, error: ReadError, limit: &ReadLimit) -> QueryError {
+        match error {
+            ReadError::TooManySamples(_) if limit.samples_max < self.limit.samples_max => {
+                QueryError::too_many_samples()
+            }
+            error => error.into(),
+        }
+    }
+
+    fn asked(&self, matchers: &[Matcher], from: i64, to: i64) -> (Select, ReadLimit) {
+        let what =
+            Select { tenant: self.tenant.clone(), matchers: matchers.to_vec(), from_ms: from, to_ms: to };
+        let left = self.options.samples_max.saturating_sub(self.held);
+        let samples_max = self.limit.samples_max.min(left);
+        (what, ReadLimit { samples_max, held: self.held, ..self.limit.clone() })
     }
 
     /// Counts samples that are held until the node is done.
@@ -211,7 +278,7 @@ impl<'a> Evaluator<'a> {
         if self.held > self.options.samples_max {
             return Err(QueryError::too_many_samples());
         }
-        Ok(())
+        Ok(self.limit.draw(self.held)?)
     }
 
     /// Counts what the steps look at.
@@ -225,10 +292,10 @@ impl<'a> Evaluator<'a> {
     }
 }
 
-fn series_cost(series: &Series) -> usize {
+fn series_cost(series: &SeriesView<'_>) -> usize {
     match &series.values {
-        hinomi_model::metrics::Column::Floats(values) => values.len(),
-        hinomi_model::metrics::Column::Mixed(values) => values.iter().map(value_cost).sum(),
+        ColumnView::Floats(values) => values.len(),
+        ColumnView::Mixed(values) => values.iter().map(value_cost).sum(),
     }
 }
 

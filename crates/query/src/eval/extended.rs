@@ -221,7 +221,7 @@ impl Evaluator<'_> {
     pub(super) fn edged(
         &mut self,
         labels: &Labels,
-        points: &Points,
+        points: &Points<'_>,
         (start, end): (i64, i64),
         edges: Edges,
         pos: u32,

@@ -145,7 +145,7 @@ fn looked_at(plan: &Plan) -> Option<Moved> {
 fn times_of(series: &Series, shift: Moved, grid: Grid, lookback: i64) -> Result<Times, QueryError> {
     let mut times = Vec::with_capacity(grid.len);
     let mut histogram = false;
-    each_newest(series, shift, grid, lookback, |place| {
+    each_newest(&series.timestamps, shift, grid, lookback, |place| {
         let time = place.and_then(|place| {
             let stale = match &series.values {
                 Stored::Floats(values) => values.get(place).is_none_or(|value| is_stale(*value)),

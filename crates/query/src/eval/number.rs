@@ -73,7 +73,7 @@ impl Mean {
     }
 }
 
-/// The quantile of numbers, which are sorted by this; NaNs count as the smallest. Interpolates between
+/// The quantile of numbers, which are reordered by this; NaNs count as the smallest. Interpolates between
 /// neighbours.
 pub(super) fn quantile(q: f64, values: &mut [f64]) -> f64 {
     if values.is_empty() || q.is_nan() {
@@ -85,14 +85,17 @@ pub(super) fn quantile(q: f64, values: &mut [f64]) -> f64 {
     if q > 1.0 {
         return f64::INFINITY;
     }
-    values.sort_unstable_by(nan_first);
     let last = values.len() - 1;
     let rank = q * last as f64;
     let below = index(rank.floor()).min(last);
-    let above = (below + 1).min(last);
     let weight = rank - rank.floor();
-    let at = |place: usize| values.get(place).copied().unwrap_or(f64::NAN);
-    at(below) * (1.0 - weight) + at(above) * weight
+    // Only the two around the rank have to be where they belong.
+    let (_, lower, greater) = values.select_nth_unstable_by(below, nan_first);
+    if weight == 0.0 {
+        return *lower;
+    }
+    let upper = greater.iter().copied().min_by(nan_first).unwrap_or(*lower);
+    *lower * (1.0 - weight) + upper * weight
 }
 
 /// Ascending, NaNs before everything.
@@ -192,6 +195,10 @@ mod tests {
     fn quantiles_lie_between_neighbours() {
         assert!(same(quantile(0.5, &mut [4.0, 0.0, 1.0]), 1.0));
         assert!(same(quantile(0.8, &mut [0.0, 1.0]), 0.8));
+        assert!(same(quantile(0.3, &mut [9.0, 3.0, f64::NAN, 7.0, 5.0, 1.0, 8.0, 2.0, 6.0, 4.0, 0.0]), 2.0));
+        // Where the rank is that of one number, its neighbours do not matter.
+        assert!(quantile(1.0, &mut [f64::INFINITY, 0.0]).is_infinite());
+        assert!(same(quantile(0.5, &mut [f64::INFINITY, 0.0, f64::NEG_INFINITY]), 0.0));
         assert!(quantile(2.0, &mut [0.0]).is_infinite());
         assert!(quantile(0.5, &mut []).is_nan());
     }

@@ -124,6 +124,8 @@ const STEPWISE: [&str; 11] = [
 pub(super) struct Frame {
     /// Its steps.
     pub(super) grid: Grid,
+    /// The end that it names, which may lie behind the last step.
+    pub(super) end: i64,
     /// Whether it is asked for one point in time.
     pub(super) instant: bool,
     /// Milliseconds between the steps of a subquery that names none.
@@ -137,14 +139,14 @@ impl Frame {
     }
 
     fn range_ms(&self) -> i64 {
-        self.grid.end() - self.grid.start
+        self.end.saturating_sub(self.grid.start)
     }
 
     /// The number that a call stands for which depends on nothing but the query's frame.
     fn folded(&self, call: &Call) -> Option<f64> {
         let millis = match call.function.name {
             "start" => self.grid.start,
-            "end" => self.grid.end(),
+            "end" => self.end,
             "range" => self.range_ms(),
             "step" => self.durations().step_ms,
             _ => return None,
@@ -254,7 +256,7 @@ fn moved(shift: &Shift, frame: &Frame) -> Result<Moved, QueryError> {
     let at = shift.at.map(|at| match at {
         At::Time(time) => time,
         At::Start => frame.grid.start,
-        At::End => frame.grid.end(),
+        At::End => frame.end,
     });
     Ok(Moved { offset, at })
 }

@@ -1,36 +1,35 @@
 //! Samples of a series as functions over ranges see them: numbers and histograms apart, staleness markers
 //! left out.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
-use hinomi_model::metrics::{Column as Stored, Series};
+use hinomi_model::metrics::{ColumnView, SeriesView};
 use hinomi_series::{Histogram, ResetHint, Value, is_stale};
 
 use super::column::{Column, Grid, absent};
 
 /// Samples of one kind, in order of time.
 #[derive(Clone, Debug)]
-pub(super) struct Track<T> {
-    pub(super) times: Arc<[i64]>,
-    pub(super) values: Arc<[T]>,
+pub(super) struct Track<'a, T: Clone> {
+    pub(super) times: Cow<'a, [i64]>,
+    pub(super) values: Cow<'a, [T]>,
     /// When what each counts began, 0 where unknown; empty if that is known of none.
-    pub(super) starts: Arc<[i64]>,
+    pub(super) starts: Cow<'a, [i64]>,
 }
 
-impl<T> Default for Track<T> {
+impl<T: Clone> Default for Track<'_, T> {
     fn default() -> Self {
-        Self { times: Arc::default(), values: Arc::from(Vec::new()), starts: Arc::default() }
+        Self { times: Cow::default(), values: Cow::Owned(Vec::new()), starts: Cow::default() }
     }
 }
 
-impl<T: Clone> Track<T> {
-    fn collect(samples: &[(i64, T, i64)], with_starts: bool) -> Self {
-        let starts =
-            if with_starts { samples.iter().map(|sample| sample.2).collect() } else { Arc::default() };
-        Self {
-            times: samples.iter().map(|sample| sample.0).collect(),
-            values: samples.iter().map(|sample| sample.1.clone()).collect(),
-            starts,
+impl<T: Clone> Track<'_, T> {
+    fn push(&mut self, time: i64, value: T, start: Option<i64>) {
+        self.times.to_mut().push(time);
+        self.values.to_mut().push(value);
+        if let Some(start) = start {
+            self.starts.to_mut().push(start);
         }
     }
 
@@ -107,46 +106,72 @@ impl<'a, T> Samples<'a, T> {
 
 /// A series' samples.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Points {
-    pub(super) floats: Track<f64>,
-    pub(super) histograms: Track<Arc<Histogram>>,
+pub(super) struct Points<'a> {
+    pub(super) floats: Track<'a, f64>,
+    pub(super) histograms: Track<'a, Arc<Histogram>>,
 }
 
-impl Points {
-    /// The samples of a stored series, with their starts where wanted; shared with it if it holds numbers
-    /// without staleness markers.
-    pub(super) fn of_series(series: &Series, with_starts: bool) -> Self {
-        let starts = series.starts.as_ref().filter(|_| with_starts);
-        match &series.values {
-            Stored::Floats(values) if !values.iter().any(|value| is_stale(*value)) => {
-                let starts = starts.cloned().unwrap_or_default();
-                let floats = Track { times: series.timestamps.clone(), values: values.clone(), starts };
-                Self { floats, histograms: Track::default() }
+impl<'a> Points<'a> {
+    /// The samples of a stored series, with their starts where wanted; lent by it if it holds numbers without
+    /// staleness markers.
+    pub(super) fn of_series(series: &SeriesView<'a>, with_starts: bool) -> Self {
+        let starts = series.starts.filter(|_| with_starts);
+        let mut points = Self::default();
+        match series.values {
+            ColumnView::Floats(values) if !any_stale(values) => {
+                points.floats.times = Cow::Borrowed(series.timestamps);
+                points.floats.values = Cow::Borrowed(values);
+                points.floats.starts = starts.map_or_else(Cow::default, Cow::Borrowed);
             }
-            values => {
-                let start = |at: usize| starts.and_then(|starts| starts.get(at)).copied().unwrap_or_default();
-                let samples = series.timestamps.iter().enumerate();
-                let samples = samples.filter_map(|(at, time)| Some((*time, values.get(at)?, start(at))));
-                Self::collect(samples, starts.is_some())
+            ColumnView::Floats(values) => {
+                for (at, (time, value)) in series.timestamps.iter().zip(values).enumerate() {
+                    points.push(*time, Value::Float(*value), start_at(starts, at));
+                }
+            }
+            ColumnView::Mixed(values) => {
+                for (at, (time, value)) in series.timestamps.iter().zip(values).enumerate() {
+                    points.push(*time, value.clone(), start_at(starts, at));
+                }
             }
         }
+        points
     }
 
     /// The samples that an expression has on a grid. What is known about counter resets is forgotten:
     /// samples in between were left out, or came twice.
     pub(super) fn of_column(column: &Column, grid: Grid) -> Self {
+        let mut points = Self::default();
         match column {
             Column::Floats(values) => {
-                let samples = grid.times().zip(values).filter(|(_, value)| !absent(**value));
-                let samples: Vec<(i64, f64, i64)> = samples.map(|(time, value)| (time, *value, 0)).collect();
-                Self { floats: Track::collect(&samples, false), histograms: Track::default() }
+                for (time, value) in grid.times().zip(values).filter(|(_, value)| !absent(**value)) {
+                    points.floats.push(time, *value, None);
+                }
             }
             Column::Mixed(values) => {
-                let samples =
-                    grid.times().zip(values).filter_map(|(time, value)| Some((time, value.clone()?, 0)));
-                Self::collect(samples.map(|(time, value, start)| (time, unhinted(value), start)), false)
+                for (time, value) in grid.times().zip(values) {
+                    if let Some(value) = value {
+                        points.push(time, unhinted(value.clone()), None);
+                    }
+                }
             }
         }
+        points
+    }
+
+    fn push(&mut self, time: i64, value: Value, start: Option<i64>) {
+        match value {
+            value if value.is_stale() => {}
+            Value::Float(value) => self.floats.push(time, value, start),
+            Value::Histogram(value) => self.histograms.push(time, value, start),
+        }
+    }
+
+    /// First and last time; `None` without samples.
+    pub(super) fn span(&self) -> Option<(i64, i64)> {
+        let (floats, histograms) = (&self.floats.times, &self.histograms.times);
+        let first = floats.first().into_iter().chain(histograms.first()).min()?;
+        let last = floats.last().into_iter().chain(histograms.last()).max()?;
+        Some((*first, *last))
     }
 
     /// The samples behind one point in time, up to and with another.
@@ -157,23 +182,15 @@ impl Points {
         let (low_histogram, high_histogram) = ends(&histograms.times);
         (floats.between(low, high), histograms.between(low_histogram, high_histogram))
     }
+}
 
-    fn collect(samples: impl Iterator<Item = (i64, Value, i64)>, with_starts: bool) -> Self {
-        let (mut floats, mut histograms) = (Vec::new(), Vec::new());
-        for (time, value, start) in samples {
-            if value.is_stale() {
-                continue;
-            }
-            match value {
-                Value::Float(value) => floats.push((time, value, start)),
-                Value::Histogram(value) => histograms.push((time, value, start)),
-            }
-        }
-        Self {
-            floats: Track::collect(&floats, with_starts),
-            histograms: Track::collect(&histograms, with_starts),
-        }
-    }
+fn start_at(starts: Option<&[i64]>, at: usize) -> Option<i64> {
+    starts.map(|starts| starts.get(at).copied().unwrap_or_default())
+}
+
+/// Whether one of the numbers is a staleness marker. Looks at several at once.
+fn any_stale(values: &[f64]) -> bool {
+    values.chunks(64).any(|some| some.iter().fold(false, |found, value| found | is_stale(*value)))
 }
 
 fn unhinted(value: Value) -> Value {
@@ -187,6 +204,19 @@ fn unhinted(value: Value) -> Value {
         }
         value => value,
     }
+}
+
+/// As [`behind`], where windows move evenly: `guess` is right most of the time.
+pub(super) fn behind_guess(times: &[i64], from: usize, guess: usize, time: i64) -> usize {
+    let before = guess.checked_sub(1).and_then(|before| times.get(before));
+    if guess >= from
+        && before.is_none_or(|before| *before <= time)
+        && guess <= times.len()
+        && times.get(guess).is_none_or(|next| *next > time)
+    {
+        return guess;
+    }
+    behind(times, from, time)
 }
 
 /// The first place from `from` on whose time lies behind `time`: looks near `from` first, in steps that

@@ -1,17 +1,20 @@
 //! Functions over ranges: a window slides over the samples of each series.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
-use hinomi_series::{Histogram, Labels, Value};
+use hinomi_model::metrics::Wanted;
+use hinomi_series::{Histogram, Labels, METRIC_NAME, MatchOp, Value};
 
 use super::QueryError;
-use super::column::{Builder, Column, Grid, Row, has_twins, nameless};
+use super::column::{ABSENT, Builder, Column, Grid, METADATA, Row, has_twins, nameless};
 use super::evaluator::{Evaluator, Yield};
 use super::notes::Note;
 use super::over_time::{Extremes, OverTime};
 use super::plan::{Function, Inner, Moved, Node, RangeSelector};
-use super::points::{Points, Samples, Track, behind};
+use super::points::{Points, Samples, Track, behind_guess};
 use super::rate::Rate;
+use super::stream::Streamed;
 use super::{change, extended, over_time, rate};
 use crate::ast::Edges;
 
@@ -73,6 +76,14 @@ impl RangeFunction {
         })
     }
 
+    /// The function that a call is and where its range stands, if that is one of stored samples, and each row that it
+    /// yields comes of one series.
+    pub(super) fn of_stored(call: &Function) -> Option<(Self, usize)> {
+        let place = call.args.iter().position(|arg| matches!(arg.node, Node::Range(_)))?;
+        let function = Self::of(call.name).filter(|function| *function != Self::Absent)?;
+        Some((function, place))
+    }
+
     /// Whether its result still is what the metric's name says.
     fn keeps_name(self) -> bool {
         matches!(self, Self::OverTime(OverTime::First | OverTime::Last))
@@ -113,13 +124,6 @@ impl RangeFunction {
     }
 }
 
-/// A series with the samples that windows slide over.
-struct Slid {
-    labels: Labels,
-    drop_name: bool,
-    points: Points,
-}
-
 /// What does not change from window to window.
 struct Sliding<'a> {
     function: RangeFunction,
@@ -131,6 +135,23 @@ struct Sliding<'a> {
     args: &'a [Vec<f64>],
     /// Where the notes point to.
     pos: u32,
+    /// How far before and behind its range a window looks, milliseconds.
+    reach: (i64, i64),
+    /// Whether names that no longer fit are taken away now.
+    unnames: bool,
+}
+
+impl Sliding<'_> {
+    /// The steps whose windows may have one of the samples.
+    fn lived(&self, points: &Points<'_>) -> (usize, Grid) {
+        if self.shift.at.is_some() {
+            return (0, self.grid);
+        }
+        let Some((first, last)) = points.span() else { return (0, Grid { len: 0, ..self.grid }) };
+        let moved = |time: i64, by: i64| time.saturating_add(self.shift.offset).saturating_add(by);
+        let behind = self.range.saturating_add(self.reach.0).saturating_sub(1);
+        self.grid.part(moved(first, -self.reach.1), moved(last, behind))
+    }
 }
 
 impl Evaluator<'_> {
@@ -142,63 +163,137 @@ impl Evaluator<'_> {
         grid: Grid,
     ) -> Result<Yield, QueryError> {
         let function = RangeFunction::of(call.name).ok_or_else(|| unknown(call.name))?;
-        let pos = call.args.first().map_or(0, |arg| arg.pos);
-        let mut args = Vec::new();
-        for (at, arg) in call.args.iter().enumerate() {
-            if at != place {
-                args.push(self.scalars(arg, grid)?);
-            }
-        }
         let Some(arg) = call.args.get(place) else { return Err(unknown(call.name)) };
-        let mut sliding = Sliding {
+        let mut rows = Vec::new();
+        match &arg.node {
+            Node::Range(_) => self.each_window_row(call, function, place, grid, &mut |evaluator, row| {
+                let row = row.into_row(grid.len);
+                evaluator.hold(row.column.cost())?;
+                rows.push(row);
+                Ok(())
+            })?,
+            Node::Subquery(inner) => rows = self.over_inner(call, function, inner, grid)?,
+            _ => return Err(unknown(call.name)),
+        }
+        if function == RangeFunction::Absent {
+            return Ok(Yield::Rows(super::absent::from_rows(&rows, &arg.node, grid)));
+        }
+        Ok(Yield::Rows(rows))
+    }
+
+    /// The results of a function over ranges of stored samples, series by series.
+    pub(super) fn each_window_row(
+        &mut self,
+        call: &Function,
+        function: RangeFunction,
+        place: usize,
+        grid: Grid,
+        each: &mut dyn FnMut(&mut Self, Streamed<'_>) -> Result<(), QueryError>,
+    ) -> Result<(), QueryError> {
+        let Some(Node::Range(selector)) = call.args.get(place).map(|arg| &arg.node) else {
+            return Err(unknown(call.name));
+        };
+        let args = self.numbers(call, grid)?;
+        let edges = selector.selector.edges;
+        function.check_edges(call.name, edges)?;
+        let mut sliding = self.sliding(call, function, grid, &args);
+        (sliding.shift, sliding.range, sliding.edges) = (selector.selector.shift, selector.range, edges);
+        sliding.reach = reach(edges, self.options.lookback_ms);
+        let mut twins = Twins::of(selector);
+        let mut column = Column::Floats(Vec::new());
+        self.scan_windows(selector, grid, &mut |evaluator, labels, points| {
+            let (at, part) = sliding.lived(points);
+            evaluator.slide(labels.name(), points, &sliding, (at, part), &mut column)?;
+            if column.is_empty() {
+                return Ok(());
+            }
+            evaluator.note_gauge(labels, &sliding, &column);
+            let nameless = sliding.unnames;
+            if nameless && function != RangeFunction::Absent {
+                twins.see(labels)?;
+            }
+            let (drop_name, column) = (!function.keeps_name(), &mut column);
+            each(evaluator, Streamed { labels, nameless, drop_name, at, column })
+        })
+    }
+
+    /// The results of a function over what a subquery yields.
+    fn over_inner(
+        &mut self,
+        call: &Function,
+        function: RangeFunction,
+        inner: &Inner,
+        grid: Grid,
+    ) -> Result<Vec<Row>, QueryError> {
+        let args = self.numbers(call, grid)?;
+        let mut sliding = self.sliding(call, function, grid, &args);
+        (sliding.shift, sliding.range) = (inner.shift, inner.range);
+        let (steps, inner_rows) = self.inner_rows(inner, grid)?;
+        let mut rows = Vec::with_capacity(inner_rows.len());
+        for row in inner_rows {
+            self.check()?;
+            let points = Points::of_column(&row.column, steps);
+            let (at, part) = sliding.lived(&points);
+            let mut column = Column::Floats(Vec::new());
+            self.slide(row.labels.name(), &points, &sliding, (at, part), &mut column)?;
+            if column.is_empty() {
+                continue;
+            }
+            self.hold(column.cost())?;
+            self.note_gauge(&row.labels, &sliding, &column);
+            let labels = if sliding.unnames { nameless(&row.labels) } else { row.labels };
+            let drop_name = !function.keeps_name() || row.drop_name;
+            rows.push(Row { labels, drop_name, column: column.take_spread(at, grid.len) });
+        }
+        let told_apart = self.options.delayed_name_removal || function == RangeFunction::Absent;
+        if !told_apart && has_twins(&rows) {
+            return Err(QueryError::same_labels());
+        }
+        Ok(rows)
+    }
+
+    /// Of each argument that is no range its numbers.
+    fn numbers(&mut self, call: &Function, grid: Grid) -> Result<Vec<Vec<f64>>, QueryError> {
+        let ranged = |plan: &&super::plan::Plan| matches!(plan.node, Node::Range(_) | Node::Subquery(_));
+        call.args.iter().filter(|arg| !ranged(arg)).map(|arg| self.scalars(arg, grid)).collect()
+    }
+
+    fn sliding<'s>(
+        &self,
+        call: &Function,
+        function: RangeFunction,
+        grid: Grid,
+        args: &'s [Vec<f64>],
+    ) -> Sliding<'s> {
+        Sliding {
             function,
             shift: Moved::default(),
             range: 0,
             edges: Edges::Plain,
             grid,
-            args: &args,
-            pos,
-        };
-        let slid = match &arg.node {
-            Node::Range(selector) => {
-                (sliding.shift, sliding.range) = (selector.selector.shift, selector.range);
-                sliding.edges = selector.selector.edges;
-                function.check_edges(call.name, sliding.edges)?;
-                let windows = self.windows_of(selector, grid)?;
-                let slid = |(labels, points)| Slid { labels, drop_name: false, points };
-                windows.into_iter().map(slid).collect()
-            }
-            Node::Subquery(inner) => {
-                (sliding.shift, sliding.range) = (inner.shift, inner.range);
-                self.slid_inner(inner, grid)?
-            }
-            _ => return Err(unknown(call.name)),
-        };
-        let rows = self.slide_all(slid, &sliding)?;
-        if function == RangeFunction::Absent {
-            return Ok(Yield::Rows(super::absent::from_rows(&rows, &arg.node, grid)));
+            args,
+            pos: call.args.first().map_or(0, |arg| arg.pos),
+            reach: (0, 0),
+            unnames: !function.keeps_name() && !self.options.delayed_name_removal,
         }
-        if !self.options.delayed_name_removal && has_twins(&rows) {
-            return Err(QueryError::same_labels());
-        }
-        Ok(Yield::Rows(rows))
     }
 
     /// Series with all samples that the windows of a grid may look at.
-    pub(super) fn windows_of(
+    pub(super) fn scan_windows(
         &mut self,
         selector: &RangeSelector,
         grid: Grid,
-    ) -> Result<Vec<(Labels, Points)>, QueryError> {
+        each: &mut dyn FnMut(&mut Self, &Labels, &Points<'_>) -> Result<(), QueryError>,
+    ) -> Result<(), QueryError> {
         let (shift, lookback) = (selector.selector.shift, self.options.lookback_ms);
         let (before, after) = reach(selector.selector.edges, lookback);
         let from = shift.from(grid.start).saturating_sub(selector.range).saturating_sub(before);
         let to = shift.from(grid.end()).saturating_add(after);
-        let series = self.read_selected(&selector.selector, from.saturating_add(1), to)?;
         let with_starts = self.options.start_timestamps;
-        let points =
-            series.iter().map(|series| (series.labels.clone(), Points::of_series(series, with_starts)));
-        Ok(points.collect())
+        let span = (from.saturating_add(1), to);
+        self.scan_selected(&selector.selector, span, Wanted::All, &mut |evaluator, series| {
+            each(evaluator, series.labels, &Points::of_series(&series, with_starts))
+        })
     }
 
     /// Evaluates the expression of a subquery at its own steps.
@@ -211,63 +306,55 @@ impl Evaluator<'_> {
         Ok((steps, rows))
     }
 
-    fn slid_inner(&mut self, inner: &Inner, grid: Grid) -> Result<Vec<Slid>, QueryError> {
-        let (steps, rows) = self.inner_rows(inner, grid)?;
-        let slid = rows.into_iter().map(|row| {
-            let points = Points::of_column(&row.column, steps);
-            Slid { labels: row.labels, drop_name: row.drop_name, points }
-        });
-        Ok(slid.collect())
-    }
-
-    fn slide_all(&mut self, slid: Vec<Slid>, sliding: &Sliding<'_>) -> Result<Vec<Row>, QueryError> {
-        let keeps_name = sliding.function.keeps_name();
+    fn note_gauge(&mut self, labels: &Labels, sliding: &Sliding<'_>, column: &Column) {
         let counter = matches!(sliding.function, RangeFunction::Rate(Rate::PerSecond | Rate::Increase));
-        let mut rows = Vec::with_capacity(slid.len());
-        for series in slid {
-            self.check()?;
-            let column = self.slide(&series, sliding)?;
-            if column.is_empty() {
-                continue;
-            }
-            self.hold(column.cost())?;
-            if counter && may_be_gauge(series.labels.name()) && has_float(&column) {
-                self.note(Note::PossibleNonCounter(series.labels.name().to_string()), sliding.pos);
-            }
-            let drop_name = !keeps_name || series.drop_name;
-            let now = !keeps_name && !self.options.delayed_name_removal;
-            let labels = if now { nameless(&series.labels) } else { series.labels };
-            rows.push(Row { labels, drop_name, column });
+        if counter && may_be_gauge(labels.name()) && has_float(column) {
+            self.note(Note::PossibleNonCounter(labels.name().to_string()), sliding.pos);
         }
-        Ok(rows)
     }
 
-    /// The function's result for each window of one series.
-    fn slide(&mut self, series: &Slid, sliding: &Sliding<'_>) -> Result<Column, QueryError> {
-        let points = &series.points;
-        let (before, after) = reach(sliding.edges, self.options.lookback_ms);
+    /// The function's result for each window of one series, of those steps at which it has samples.
+    fn slide(
+        &mut self,
+        name: &str,
+        points: &Points<'_>,
+        sliding: &Sliding<'_>,
+        (at, grid): (usize, Grid),
+        into: &mut Column,
+    ) -> Result<(), QueryError> {
+        let (floats_only, edges) = (points.histograms.times.is_empty(), sliding.edges);
         let resets = match sliding.function {
             RangeFunction::Rate(_) => reset_places(&points.floats),
             _ => Vec::new(),
         };
+        if let RangeFunction::Rate(kind @ (Rate::PerSecond | Rate::Increase | Rate::Delta)) = sliding.function
+            && floats_only
+            && points.floats.starts.is_empty()
+            && edges == Edges::Plain
+        {
+            let looked = rates(kind, points, sliding, grid, &resets, into);
+            self.looked(looked);
+            return Ok(());
+        }
         let mut extremes = match sliding.function {
-            RangeFunction::OverTime(kind) if points.histograms.times.is_empty() => {
+            // Where windows overlap little, it is quicker to look at each of their samples.
+            RangeFunction::OverTime(kind) if floats_only && sliding.range / grid.step > 4 => {
                 Extremes::of(kind, &points.floats.values)
             }
             _ => None,
         };
         let (mut floats, mut histograms) = (Cursor::default(), Cursor::default());
         let mut args = vec![0.0; sliding.args.len()];
-        let mut column = Builder::with_capacity(sliding.grid.len);
+        let mut column = Builder::reusing(into);
         let mut looked = 0;
-        for (step, time) in sliding.grid.times().enumerate() {
+        for (step, time) in grid.times().enumerate() {
             let end = sliding.shift.from(time);
             let start = end.saturating_sub(sliding.range);
-            let (from, to) = (start.saturating_sub(before), end.saturating_add(after));
+            let (from, to) = (start.saturating_sub(sliding.reach.0), end.saturating_add(sliding.reach.1));
             floats.advance(&points.floats.times, from, to);
             histograms.advance(&points.histograms.times, from, to);
             let window = Window {
-                name: series.labels.name(),
+                name,
                 floats: points.floats.between(floats.low, floats.high),
                 histograms: points.histograms.between(histograms.low, histograms.high),
                 resets: &resets,
@@ -275,12 +362,12 @@ impl Evaluator<'_> {
                 start,
                 end,
                 time,
-                edges: sliding.edges,
+                edges,
             };
             let seen = window.floats.len() + window.histograms.len();
             looked += seen;
             for (arg, values) in args.iter_mut().zip(sliding.args) {
-                *arg = values.get(step).copied().unwrap_or(f64::NAN);
+                *arg = values.get(at + step).copied().unwrap_or(f64::NAN);
             }
             let mut note = |note| self.notes.add(note, sliding.pos);
             let value = match &mut extremes {
@@ -290,8 +377,64 @@ impl Evaluator<'_> {
             };
             column.push(value);
         }
+        *into = column.build();
         self.looked(looked);
-        Ok(column.build())
+        Ok(())
+    }
+}
+
+/// `rate` and its kin over numbers alone, which nearly every query asks for. Returns how many samples were looked at.
+fn rates(
+    kind: Rate,
+    points: &Points<'_>,
+    sliding: &Sliding<'_>,
+    grid: Grid,
+    resets: &[usize],
+    into: &mut Column,
+) -> usize {
+    let (times, values) = (&*points.floats.times, &*points.floats.values);
+    let mut column = into.recycle();
+    let mut cursor = Cursor::default();
+    let mut looked = 0;
+    for time in grid.times() {
+        let end = sliding.shift.from(time);
+        let start = end.saturating_sub(sliding.range);
+        cursor.advance(times, start, end);
+        let window = cursor.low..cursor.high;
+        looked += window.len();
+        let samples = (times.get(window.clone()).unwrap_or_default(), values.get(window).unwrap_or_default());
+        column.push(rate::plain(kind, samples, (start, end), cursor.low, resets).unwrap_or(ABSENT));
+    }
+    *into = Column::Floats(column);
+    looked
+}
+
+/// Sees to it that no two series have the same labels once their names are gone.
+struct Twins {
+    /// Whether all have the same name: then only metadata may tell two of them apart.
+    one_name: bool,
+    /// Series that were let pass without a look, while none had metadata.
+    passed: Vec<Labels>,
+    seen: HashSet<Labels>,
+}
+
+impl Twins {
+    fn of(selector: &RangeSelector) -> Self {
+        let named = |matcher: &hinomi_series::Matcher| {
+            &*matcher.name == METRIC_NAME && matcher.op == MatchOp::Equal && !matcher.value.is_empty()
+        };
+        let one_name = selector.selector.matchers.iter().any(named);
+        Self { one_name, passed: Vec::new(), seen: HashSet::new() }
+    }
+
+    fn see(&mut self, labels: &Labels) -> Result<(), QueryError> {
+        let plain = || labels.iter().all(|(name, _)| name == METRIC_NAME || !METADATA.contains(&name));
+        if self.one_name && self.seen.is_empty() && plain() {
+            self.passed.push(labels.clone());
+            return Ok(());
+        }
+        self.seen.extend(self.passed.drain(..).map(|labels| nameless(&labels)));
+        if self.seen.insert(nameless(labels)) { Ok(()) } else { Err(QueryError::same_labels()) }
     }
 }
 
@@ -309,22 +452,36 @@ const fn reach(edges: Edges, lookback: i64) -> (i64, i64) {
 struct Cursor {
     low: usize,
     high: usize,
+    /// By how much it moved last.
+    stride: usize,
 }
 
 impl Cursor {
     fn advance(&mut self, times: &[i64], from: i64, to: i64) {
-        self.low = behind(times, self.low, from);
-        self.high = behind(times, self.high.max(self.low), to);
+        let low = behind_guess(times, self.low, self.low + self.stride, from);
+        let high = behind_guess(times, self.high.max(low), (self.high + self.stride).max(low), to);
+        *self = Self { low, high, stride: low - self.low };
     }
 }
 
 /// Places at which a counter began anew: it fell, or its start says so.
-fn reset_places(track: &Track<f64>) -> Vec<usize> {
-    let fell = |pair: &[f64]| matches!(pair, [a, b] if b < a);
+fn reset_places(track: &Track<'_, f64>) -> Vec<usize> {
+    /// So many are looked at together.
+    const SOME: usize = 64;
     let mut places: Vec<usize> = Vec::new();
-    for (at, pair) in track.values.windows(2).enumerate() {
-        if fell(pair) || (!track.starts.is_empty() && rate::began_anew(&track.between(at, at + 2))) {
-            places.push(at + 1);
+    if !track.starts.is_empty() {
+        for (at, pair) in track.values.windows(2).enumerate() {
+            if matches!(pair, [a, b] if b < a) || rate::began_anew(&track.between(at, at + 2)) {
+                places.push(at + 1);
+            }
+        }
+        return places;
+    }
+    let (values, next) = (&*track.values, track.values.get(1..).unwrap_or_default());
+    for (at, (values, next)) in values.chunks(SOME).zip(next.chunks(SOME)).enumerate() {
+        let fell = values.iter().zip(next).map(|(a, b)| b < a);
+        if fell.clone().fold(false, |any, fell| any | fell) {
+            places.extend(fell.enumerate().filter(|(_, fell)| *fell).map(|(place, _)| at * SOME + place + 1));
         }
     }
     places

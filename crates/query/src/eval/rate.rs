@@ -59,7 +59,7 @@ fn of_floats(kind: Rate, window: &Window<'_>, note: &mut dyn FnMut(Note)) -> Opt
     let (first, last) = (floats.first()?, floats.last()?);
     let mut change = last.1 - first.1;
     if kind.counter() {
-        change += lost_in_resets(window);
+        change += lost(window.resets, window.base, floats.values);
         if overlaps(floats) {
             note(Note::StartOverlap(window.name.to_string()));
         }
@@ -72,37 +72,70 @@ fn of_floats(kind: Rate, window: &Window<'_>, note: &mut dyn FnMut(Note)) -> Opt
     Some(Value::Float(change * stretch.factor))
 }
 
-/// What a counter had reached before each reset within the window.
-fn lost_in_resets(window: &Window<'_>) -> f64 {
-    let from = window.resets.partition_point(|place| *place <= window.base);
-    let end = window.base + window.floats.len();
-    let places = window.resets.iter().skip(from).take_while(|place| **place < end);
-    places.filter_map(|place| window.floats.values.get(place - window.base - 1)).sum()
+/// As [`apply`], of numbers alone whose starts are not known. `base` is the place of the first sample in its series,
+/// `resets` are the places in the series at which the counter began anew.
+pub(super) fn plain(
+    kind: Rate,
+    (times, values): (&[i64], &[f64]),
+    (start, end): (i64, i64),
+    base: usize,
+    resets: &[usize],
+) -> Option<f64> {
+    let (first, last) = (*values.first()?, *values.last()?);
+    let mut change = last - first;
+    if kind.counter() && !resets.is_empty() {
+        change += lost(resets, base, values);
+    }
+    let share = (change > 0.0 && first >= 0.0).then(|| first / change);
+    let between = Between { first: *times.first()?, last: *times.last()?, count: times.len(), start, end };
+    Some(change * stretch_of(kind, &between, 0, share)?.factor)
 }
 
-/// Stretches to the ends of the range, where samples lie close enough to them; otherwise by half the mean
-/// distance between samples, and of a counter never to before it was zero.
+/// What a counter had reached before each reset among the values.
+fn lost(resets: &[usize], base: usize, values: &[f64]) -> f64 {
+    let from = resets.partition_point(|place| *place <= base);
+    let places = resets.iter().skip(from).take_while(|place| **place < base + values.len());
+    places.filter_map(|place| values.get(place - base - 1)).sum()
+}
+
+/// Where samples lie in a range: times of the first and the last of `count`, and its ends.
+struct Between {
+    first: i64,
+    last: i64,
+    count: usize,
+    start: i64,
+    end: i64,
+}
+
 fn stretch<T>(
     kind: Rate,
     window: &Window<'_>,
     samples: &Samples<'_, T>,
     share: Option<f64>,
 ) -> Option<Stretch> {
-    let (first, last) = (samples.times.first()?, samples.times.last()?);
-    let intervals = samples.len() - 1;
-    let mut to_end = (window.end - last) as f64 / 1_000.0;
+    let (first, last) = (*samples.times.first()?, *samples.times.last()?);
+    let between = Between { first, last, count: samples.len(), start: window.start, end: window.end };
+    stretch_of(kind, &between, samples.start(0), share)
+}
+
+/// Stretches to the ends of the range, where samples lie close enough to them; otherwise by half the mean
+/// distance between samples, and of a counter never to before it was zero. `begin` is when the first sample's count
+/// began, 0 where unknown.
+fn stretch_of(kind: Rate, between: &Between, begin: i64, share: Option<f64>) -> Option<Stretch> {
+    let Between { first, last, count, start, end } = *between;
+    let intervals = count - 1;
+    let mut to_end = (end - last) as f64 / 1_000.0;
     let mut sampled = (last - first) as f64 / 1_000.0;
     let distance = if intervals > 0 { sampled / intervals as f64 } else { 0.0 };
     let close = distance * 1.1;
-    let begin = samples.start(0);
-    let from_zero = kind.counter() && begin != 0 && begin > window.start && begin < *first;
+    let from_zero = kind.counter() && begin != 0 && begin > start && begin < first;
     let mut to_start = 0.0;
     if from_zero {
         sampled = (last - begin) as f64 / 1_000.0;
     } else if intervals == 0 {
         return None;
     } else {
-        to_start = (first - window.start) as f64 / 1_000.0;
+        to_start = (first - start) as f64 / 1_000.0;
         if to_start >= close {
             to_start = distance / 2.0;
         }
@@ -118,7 +151,7 @@ fn stretch<T>(
     }
     let mut factor = if sampled == 0.0 { 1.0 } else { (sampled + to_start + to_end) / sampled };
     if kind.per_second() {
-        factor /= window.seconds();
+        factor /= (end - start) as f64 / 1_000.0;
     }
     Some(Stretch { factor, from_zero })
 }

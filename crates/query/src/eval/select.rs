@@ -2,70 +2,75 @@
 
 use std::sync::Arc;
 
-use hinomi_model::metrics::{Column as Stored, Series};
-use hinomi_series::{Histogram, ResetHint, is_stale};
+use hinomi_model::metrics::{ColumnView, SeriesView, Wanted};
+use hinomi_series::{Histogram, ResetHint};
 
-use super::column::{ABSENT, Column, Grid, Row, places_cost, value_cost};
+use super::column::{ABSENT, Builder, Column, Grid, Row, absent, places_cost, value_cost};
 use super::evaluator::Evaluator;
 use super::extended::{between, between_histograms};
 use super::notes::Note;
 use super::plan::{Inner, Moved, RangeSelector, Selector};
-use super::points::{Points, behind};
+use super::points::{Points, behind_guess};
+use super::stream::Streamed;
 use super::{QueryError, SampleStream, points_in_order};
 use crate::ast::Edges;
 
 impl Evaluator<'_> {
     /// Of each series the newest sample at every step, if it is younger than the lookback and no staleness
     /// marker.
-    pub(super) fn select(
+    pub(super) fn each_newest_row(
         &mut self,
         selector: &Selector,
-        pos: u32,
         grid: Grid,
-    ) -> Result<Vec<Row>, QueryError> {
-        if selector.edges == Edges::Smoothed {
-            return self.smoothed(selector, pos, grid);
-        }
-        let series = self.series_at(selector, selector.shift, grid)?;
-        let mut rows = Vec::with_capacity(series.len());
-        self.hold(places_cost(series.len().saturating_mul(grid.len)))?;
-        for series in &series {
-            self.check()?;
-            let column = newest(series, selector.shift, grid, self.options.lookback_ms);
-            let looked = column.samples().flatten().map(|value| value_cost(&value)).sum();
-            self.looked(looked);
-            if looked > 0 {
-                rows.push(Row { labels: series.labels.clone(), drop_name: false, column });
+        each: &mut dyn FnMut(&mut Self, Streamed<'_>) -> Result<(), QueryError>,
+    ) -> Result<(), QueryError> {
+        let lookback = self.options.lookback_ms;
+        let mut column = Column::Floats(Vec::new());
+        self.scan_at(selector, grid, &mut |evaluator, series| {
+            let (at, part) = lived(&series, selector.shift, grid, lookback);
+            newest(&series, selector.shift, part, lookback, &mut column);
+            let looked = taken(&column);
+            evaluator.looked(looked);
+            if looked == 0 {
+                return Ok(());
             }
-        }
-        Ok(rows)
+            let (labels, column) = (series.labels, &mut column);
+            each(evaluator, Streamed { labels, nameless: false, drop_name: false, at, column })
+        })
     }
 
-    /// Series with all samples that the steps of a grid may look back at.
-    pub(super) fn series_at(
+    /// Series with the samples that the steps of a grid may look back at.
+    fn scan_at(
         &mut self,
         selector: &Selector,
-        shift: Moved,
         grid: Grid,
-    ) -> Result<Vec<Series>, QueryError> {
+        each: &mut dyn FnMut(&mut Self, SeriesView<'_>) -> Result<(), QueryError>,
+    ) -> Result<(), QueryError> {
+        let shift = selector.shift;
         let from = shift.from(grid.start).saturating_sub(self.options.lookback_ms).saturating_add(1);
-        self.read_selected(selector, from, shift.from(grid.end()))
+        let once = grid.len == 1 || shift.at.is_some();
+        let wanted = if once { Wanted::Newest } else { Wanted::All };
+        self.scan_selected(selector, (from, shift.from(grid.end())), wanted, each)
     }
 
-    /// Reads the series of a selector.
-    pub(super) fn read_selected(
+    /// The series of a selector with their samples from one time to another.
+    pub(super) fn scan_selected(
         &mut self,
         selector: &Selector,
-        from: i64,
-        to: i64,
-    ) -> Result<Vec<Series>, QueryError> {
+        (from, to): (i64, i64),
+        wanted: Wanted,
+        each: &mut dyn FnMut(&mut Self, SeriesView<'_>) -> Result<(), QueryError>,
+    ) -> Result<(), QueryError> {
         if !selector.totals_only {
-            return self.read(&selector.matchers, from, to);
+            return self.scan(&selector.matchers, (from, to), wanted, each);
         }
         // One more sample before tells about resets at the first.
         let from = from.saturating_sub(self.options.lookback_ms);
-        let series = self.read(&selector.matchers, from, to)?;
-        Ok(series.into_iter().map(super::totals::hinted).collect())
+        self.scan(&selector.matchers, (from, to), Wanted::All, &mut |evaluator, series| {
+            let ColumnView::Mixed(values) = series.values else { return each(evaluator, series) };
+            let hinted = super::totals::hinted(values);
+            each(evaluator, SeriesView { values: ColumnView::Mixed(&hinted), ..series })
+        })
     }
 
     /// Of each series a number made of the sample that counts at every step: its time, or when its count
@@ -74,24 +79,24 @@ impl Evaluator<'_> {
         &mut self,
         selector: &Selector,
         grid: Grid,
-        stamp: impl Fn(&Series, usize) -> Option<i64>,
+        stamp: impl Fn(&SeriesView<'_>, usize) -> Option<i64>,
     ) -> Result<Vec<Row>, QueryError> {
-        let series = self.series_at(selector, selector.shift, grid)?;
-        self.hold(places_cost(series.len().saturating_mul(grid.len)))?;
-        let mut rows = Vec::with_capacity(series.len());
-        for series in &series {
-            self.check()?;
+        let lookback = self.options.lookback_ms;
+        let mut rows = Vec::new();
+        self.scan_at(selector, grid, &mut |evaluator, series| {
+            evaluator.hold(places_cost(grid.len))?;
             let mut values = Vec::with_capacity(grid.len);
-            each_newest(series, selector.shift, grid, self.options.lookback_ms, |place| {
-                let stamp =
-                    place.filter(|place| !stale(series, *place)).and_then(|place| stamp(series, place));
+            each_newest(series.timestamps, selector.shift, grid, lookback, |place| {
+                let place = place.filter(|place| !series.values.is_stale(*place));
+                let stamp = place.and_then(|place| stamp(&series, place));
                 values.push(stamp.map_or(ABSENT, |stamp| stamp as f64 / 1_000.0));
             });
             let column = Column::Floats(values);
             if !column.is_empty() {
                 rows.push(Row { labels: series.labels.clone(), drop_name: false, column });
             }
-        }
+            Ok(())
+        })?;
         Ok(rows)
     }
 
@@ -106,15 +111,17 @@ impl Evaluator<'_> {
         let to = selector.selector.shift.from(time);
         let from = to.saturating_sub(selector.range);
         let mut streams = Vec::new();
-        for (labels, points) in self.windows_of(selector, grid)? {
+        self.scan_windows(selector, grid, &mut |evaluator, labels, points| {
             let points = match selector.selector.edges {
-                Edges::Plain => points_in_order(&points, from, to),
-                edges => self.edged(&labels, &points, (from, to), edges, pos),
+                Edges::Plain => points_in_order(points, from, to),
+                edges => evaluator.edged(labels, points, (from, to), edges, pos),
             };
             if !points.is_empty() {
-                streams.push(SampleStream { labels, points });
+                evaluator.hold(points.len())?;
+                streams.push(SampleStream { labels: labels.clone(), points });
             }
-        }
+            Ok(())
+        })?;
         Ok(streams)
     }
 
@@ -130,33 +137,37 @@ impl Evaluator<'_> {
     }
 
     /// Interpolates between the samples around each step.
-    fn smoothed(&mut self, selector: &Selector, pos: u32, grid: Grid) -> Result<Vec<Row>, QueryError> {
+    pub(super) fn smoothed(
+        &mut self,
+        selector: &Selector,
+        pos: u32,
+        grid: Grid,
+    ) -> Result<Vec<Row>, QueryError> {
         let (shift, lookback) = (selector.shift, self.options.lookback_ms);
         let from = shift.from(grid.start).saturating_sub(lookback).saturating_add(1);
         let to = shift.from(grid.end()).saturating_add(lookback);
-        let series = self.read_selected(selector, from, to)?;
-        self.hold(places_cost(series.len().saturating_mul(grid.len)))?;
-        let mut rows = Vec::with_capacity(series.len());
-        for series in &series {
-            self.check()?;
-            let points = Points::of_series(series, false);
+        let mut rows = Vec::new();
+        self.scan_selected(selector, (from, to), Wanted::All, &mut |evaluator, series| {
+            evaluator.hold(places_cost(grid.len))?;
+            let points = Points::of_series(&series, false);
             let mut samples = Vec::with_capacity(grid.len);
             for time in grid.times() {
-                samples.push(self.smoothed_at(&points, shift.from(time), series, pos));
+                samples.push(evaluator.smoothed_at(&points, shift.from(time), &series, pos));
             }
             let column = Column::collect(samples);
             if !column.is_empty() {
                 rows.push(Row { labels: series.labels.clone(), drop_name: false, column });
             }
-        }
+            Ok(())
+        })?;
         Ok(rows)
     }
 
     fn smoothed_at(
         &mut self,
-        points: &Points,
+        points: &Points<'_>,
         at: i64,
-        series: &Series,
+        series: &SeriesView<'_>,
         pos: u32,
     ) -> Option<hinomi_series::Value> {
         let lookback = self.options.lookback_ms;
@@ -206,48 +217,60 @@ fn is_counter(histogram: &Histogram) -> bool {
     histogram.reset_hint != ResetHint::Gauge
 }
 
-fn stale(series: &Series, place: usize) -> bool {
-    match &series.values {
-        Stored::Floats(values) => values.get(place).is_none_or(|value| is_stale(*value)),
-        Stored::Mixed(values) => values.get(place).is_none_or(hinomi_series::Value::is_stale),
+/// The steps at which a series may have a sample.
+fn lived(series: &SeriesView<'_>, shift: Moved, grid: Grid, lookback: i64) -> (usize, Grid) {
+    match (series.timestamps, shift.at) {
+        ([first, .., last], None) | ([first @ last], None) => {
+            let behind = last.saturating_add(lookback).saturating_sub(1);
+            grid.part(first.saturating_add(shift.offset), behind.saturating_add(shift.offset))
+        }
+        _ => (0, grid),
+    }
+}
+
+/// What the samples of a column cost, those places left out that hold none.
+fn taken(column: &Column) -> usize {
+    match column {
+        Column::Floats(values) => values.iter().map(|value| usize::from(!absent(*value))).sum(),
+        Column::Mixed(values) => values.iter().flatten().map(value_cost).sum(),
     }
 }
 
 /// Of a series the newest sample at every step.
-fn newest(series: &Series, shift: Moved, grid: Grid, lookback: i64) -> Column {
+fn newest(series: &SeriesView<'_>, shift: Moved, grid: Grid, lookback: i64, into: &mut Column) {
     match &series.values {
-        Stored::Floats(stored) => {
-            let mut values = Vec::with_capacity(grid.len);
-            each_newest(series, shift, grid, lookback, |place| {
+        ColumnView::Floats(stored) => {
+            let mut values = into.recycle();
+            each_newest(series.timestamps, shift, grid, lookback, |place| {
                 // A staleness marker is what stands for no sample.
                 values.push(place.and_then(|place| stored.get(place)).copied().unwrap_or(ABSENT));
             });
-            Column::Floats(values)
+            *into = Column::Floats(values);
         }
-        Stored::Mixed(stored) => {
-            let mut values = Vec::with_capacity(grid.len);
-            each_newest(series, shift, grid, lookback, |place| {
+        ColumnView::Mixed(stored) => {
+            let mut builder = Builder::reusing(into);
+            each_newest(series.timestamps, shift, grid, lookback, |place| {
                 let value = place.and_then(|place| stored.get(place));
-                values.push(value.filter(|value| !value.is_stale()).cloned());
+                builder.push(value.filter(|value| !value.is_stale()).cloned());
             });
-            Column::collect(values)
+            *into = builder.build();
         }
     }
 }
 
 /// Calls a function for every step with the place of the newest sample that is younger than the lookback.
 pub(super) fn each_newest(
-    series: &Series,
+    times: &[i64],
     shift: Moved,
     grid: Grid,
     lookback: i64,
     mut found: impl FnMut(Option<usize>),
 ) {
-    let times = &*series.timestamps;
-    let mut next = 0;
+    let (mut next, mut stride) = (0, 0);
     for time in grid.times() {
         let at = shift.from(time);
-        next = behind(times, next, at);
+        let place = behind_guess(times, next, next + stride, at);
+        (next, stride) = (place, place - next);
         let place = next.checked_sub(1);
         let oldest = at.saturating_sub(lookback);
         found(place.filter(|place| times.get(*place).is_some_and(|time| *time > oldest)));

@@ -217,6 +217,10 @@ fn smallest(a: f64, b: f64) -> f64 {
     if a.is_nan() || b.is_nan() { f64::NAN } else { a.min(b) }
 }
 
+/// Both rounded once, as Prometheus multiplies with them.
+const DEGREES_PER_RADIAN: f64 = 57.295_779_513_082_32;
+const RADIANS_PER_DEGREE: f64 = 0.017_453_292_519_943_295;
+
 fn elementwise(name: &str) -> Option<fn(f64) -> f64> {
     Some(match name {
         "abs" => f64::abs,
@@ -229,13 +233,13 @@ fn elementwise(name: &str) -> Option<fn(f64) -> f64> {
         "ceil" => f64::ceil,
         "cos" => f64::cos,
         "cosh" => f64::cosh,
-        "deg" => |value| value * 180.0 / std::f64::consts::PI,
+        "deg" => |value| value * DEGREES_PER_RADIAN,
         "exp" => f64::exp,
         "floor" => f64::floor,
         "ln" => f64::ln,
         "log10" => f64::log10,
         "log2" => f64::log2,
-        "rad" => |value| value * std::f64::consts::PI / 180.0,
+        "rad" => |value| value * RADIANS_PER_DEGREE,
         "sgn" => sign,
         "sin" => f64::sin,
         "sinh" => f64::sinh,

@@ -2,16 +2,13 @@
 
 use std::sync::Arc;
 
-use hinomi_model::metrics::{Column, Series};
 use hinomi_series::{Histogram, ResetHint, Value};
 
-/// A series whose histograms each say whether the counter was reset right before, as far as the one before
-/// tells.
-pub(super) fn hinted(series: Series) -> Series {
-    let Column::Mixed(values) = &series.values else { return series };
+/// Samples whose histograms each say whether the counter was reset right before, as far as the one before tells.
+pub(super) fn hinted(values: &[Value]) -> Vec<Value> {
     let mut earlier: Option<&Arc<Histogram>> = None;
     let mut hinted = Vec::with_capacity(values.len());
-    for value in values.iter() {
+    for value in values {
         let Value::Histogram(histogram) = value else {
             hinted.push(value.clone());
             continue;
@@ -31,5 +28,5 @@ pub(super) fn hinted(series: Series) -> Series {
         });
         earlier = Some(histogram);
     }
-    Series { values: Column::Mixed(hinted.into()), ..series }
+    hinted
 }

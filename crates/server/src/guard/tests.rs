@@ -24,7 +24,13 @@ const DOCUMENT: (&str, &str) = ("sec-fetch-dest", "document");
 const JSON: (&str, &str) = ("content-type", "application/json");
 
 fn peer(tls: bool) -> Peer {
-    Peer { address: SocketAddr::from(([192, 0, 2, 99], 40_000)), local: HERE, tls, near: false }
+    Peer {
+        address: SocketAddr::from(([192, 0, 2, 99], 40_000)),
+        local: HERE,
+        tls,
+        near: false,
+        work: Work::default(),
+    }
 }
 
 fn own(hosts: &[&str], public_url: Option<&str>) -> Own {
@@ -40,6 +46,7 @@ fn word(error: &Error) -> &'static str {
         Error::Method { .. } => "method",
         Error::Body(_) => "body",
         Error::MediaType => "type",
+        Error::NoForm => "form",
         Error::UriTooLong(_) => "long",
         _ => "other",
     }
@@ -197,6 +204,48 @@ fn what_changes_something() -> Result<(), axum::http::Error> {
         (SESSION, "POST", &[LOCAL, ("content-length", "9")], "type"),
         (SESSION, "POST", &[LOCAL, ("content-type", "text/plain"), ("content-length", "9")], "type"),
         (SESSION, "POST", &[LOCAL, JSON, JSON, ("content-length", "9")], "type"),
+    ];
+    compare(table, &peer(false), &Own::default())
+}
+
+#[test]
+fn questions_about_metrics_may_be_forms() -> Result<(), axum::http::Error> {
+    const QUERY: &str = "/api/v1/query";
+    const DELETE: &str = "/api/v1/admin/tsdb/delete_series";
+    const SAME: (&str, &str) = ("sec-fetch-site", "same-origin");
+    let form = ("content-type", "application/x-www-form-urlencoded");
+    let table: &[Case<'_>] = &[
+        (QUERY, "GET", &[LOCAL], "ok"),
+        (QUERY, "POST", &[LOCAL], "ok"),
+        (QUERY, "POST", &[LOCAL, form, ("content-length", "1048576")], "ok"),
+        (QUERY, "POST", &[LOCAL, form, ("content-length", "1048577")], "body"),
+        (QUERY, "POST", &[LOCAL, form, ("transfer-encoding", "chunked")], "body"),
+        (QUERY, "POST", &[LOCAL, JSON, ("content-length", "9")], "form"),
+        (QUERY, "POST", &[LOCAL, ("content-length", "9")], "form"),
+        (QUERY, "GET", &[LOCAL, form, ("content-length", "9")], "body"),
+        (QUERY, "PUT", &[LOCAL], "method"),
+        (QUERY, "DELETE", &[LOCAL], "method"),
+        // What a proxy passes on of a browser's own words.
+        (QUERY, "POST", &[LOCAL, SAME], "ok"),
+        (QUERY, "POST", &[LOCAL, CROSS], "site"),
+        (QUERY, "POST", &[LOCAL, ("origin", "http://evil.example")], "origin"),
+        (QUERY, "POST", &[("host", "evil.example")], "host"),
+        ("/api/v1/label/job/values", "POST", &[LOCAL], "method"),
+        ("/api/v1/metadata", "POST", &[LOCAL], "method"),
+        (DELETE, "GET", &[LOCAL], "method"),
+        (BACKUP, "POST", &[LOCAL], "ok"),
+        (BACKUP, "GET", &[LOCAL], "method"),
+        (BACKUP, "POST", &[LOCAL, SAME], "origin"),
+        (BACKUP, "POST", &[LOCAL, CROSS, ORIGIN], "site"),
+        (BACKUP, "POST", &[LOCAL, ("origin", "http://evil.example")], "origin"),
+        (BACKUP, "POST", &[("host", "evil.example")], "host"),
+        (BACKUP, "POST", &[LOCAL, ("content-type", "text/plain"), ("content-length", "9")], "type"),
+        (DELETE, "POST", &[LOCAL], "ok"),
+        (DELETE, "PUT", &[LOCAL, form, ("content-length", "9")], "ok"),
+        (DELETE, "POST", &[LOCAL, SAME], "origin"),
+        (DELETE, "POST", &[LOCAL, CROSS, ORIGIN], "site"),
+        (DELETE, "POST", &[LOCAL, ("origin", "http://evil.example")], "origin"),
+        ("/api/v1/admin/tsdb/a/b", "POST", &[LOCAL], "method"),
     ];
     compare(table, &peer(false), &Own::default())
 }

@@ -46,6 +46,8 @@ async fn without_the_token_nothing_is_told() {
         ("/api/hinomi/v1/nothing", right.as_str(), 404),
         ("/api/hinomi/v1/receivers/x/test", "", 405),
         ("/-/nothing", "", 401),
+        ("/metrics", "", 401),
+        ("/metrics", right.as_str(), 200),
         ("/-/healthy", "", 200),
         ("/-/ready", "", 200),
         ("/", "", 200),

@@ -4,12 +4,17 @@
 
 mod access;
 mod answers;
+mod backup;
 mod language;
 mod openapi;
+mod own;
 mod past;
+mod prometheus;
+mod prometheus_grafana;
 mod receivers;
 mod running;
 mod stream;
 mod tls;
 mod tower;
+mod write;
 mod yaml;

@@ -16,6 +16,24 @@ fn every_path_is_described_and_every_description_has_a_path() {
     let described: BTreeSet<&str> =
         document["paths"].as_object().unwrap().keys().map(String::as_str).collect();
     let served: BTreeSet<&str> = hinomi_server::paths().into_iter().collect();
+    let own = served.iter().copied().filter(|path| !is_prometheus(path)).collect();
+    // Of Prometheus' paths some are described here too.
+    assert!(described.is_subset(&served), "{described:?}");
+    assert!(described.is_superset(&own), "{own:?}");
+}
+
+/// Paths that clients of Prometheus know.
+fn is_prometheus(path: &str) -> bool {
+    path.starts_with("/api/v1/") || path == "/metrics"
+}
+
+#[test]
+fn every_path_of_prometheus_is_described_and_every_description_has_a_path() {
+    const REFERENCE: &str = include_str!("../../../../docs/reference/prometheus-api.md");
+    let rows = REFERENCE.lines().filter_map(|line| line.strip_prefix("| `/")?.split_once('`'));
+    let described: BTreeSet<String> = rows.map(|(path, _)| format!("/{path}")).collect();
+    let served: BTreeSet<String> =
+        hinomi_server::paths().into_iter().filter(|path| is_prometheus(path)).map(str::to_owned).collect();
     assert_eq!(described, served);
 }
 

@@ -247,16 +247,28 @@ pub(crate) async fn send(
     headers: &[(&str, &str)],
     body: &str,
 ) -> Answer {
+    send_bytes(address, method, path, headers, body.as_bytes().to_vec()).await
+}
+
+/// As [`send`], with a body that is no text.
+pub(crate) async fn send_bytes(
+    address: SocketAddr,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: Vec<u8>,
+) -> Answer {
     let mut request = format!("{method} {path} HTTP/1.1\r\nConnection: close\r\n");
     for (name, value) in headers {
         request.push_str(&format!("{name}: {value}\r\n"));
     }
     request.push_str("\r\n");
-    request.push_str(body);
     let text = tokio::task::spawn_blocking(move || {
         let mut stream = TcpStream::connect(address).unwrap();
         stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
         stream.write_all(request.as_bytes()).unwrap();
+        // Whoever is refused early may find the connection closed behind the answer.
+        let _sent = stream.write_all(&body);
         let mut text = String::new();
         stream.read_to_string(&mut text).unwrap();
         text

@@ -2,16 +2,21 @@
 
 use std::collections::BTreeSet;
 use std::ops::Range;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use hinomi_series::Labels;
 use roaring::RoaringBitmap;
 
 use super::writer::LIST_MAX;
-use super::{COLUMN_BYTES_MAX, FLOATS, HEADER_BYTES, HISTOGRAMS};
+use super::{COLUMN_BYTES_MAX, FLOATS, HEADER_BYTES, HISTOGRAMS, STARTED};
 use crate::bytes::{Fault, Reader, as_u64, as_usize};
 use crate::codec::count_of;
 use crate::head::add_text;
 use crate::postings::Index;
+
+/// What labels cost in memory beside their texts.
+const LABELS_BYTES: usize = 80;
 
 /// One chunk of a series.
 #[derive(Clone, Copy, Debug)]
@@ -22,6 +27,8 @@ pub(crate) struct Chunk {
     pub(crate) max: i64,
     /// Number of its column of times.
     pub(crate) times: u32,
+    /// Number of its column of starts, among those of times; `None` where none is known.
+    pub(crate) starts: Option<u32>,
     /// Where its values lie, the checksum before them included.
     pub(crate) offset: u64,
     pub(crate) bytes: usize,
@@ -46,6 +53,9 @@ pub(crate) struct BlockIndex {
     series: Vec<(u32, u64)>,
     postings: Vec<u8>,
     names: Vec<Values>,
+    /// Labels of the series that were asked for.
+    labels: Vec<OnceLock<Labels>>,
+    labels_bytes: AtomicU64,
 }
 
 #[derive(Debug, Default)]
@@ -94,9 +104,12 @@ impl BlockIndex {
             entries,
             names: Vec::new(),
             postings,
+            labels: Vec::new(),
+            labels_bytes: AtomicU64::new(0),
         };
         index.series = index.read_series()?;
         index.names = index.read_postings()?;
+        index.labels.resize_with(index.series.len(), OnceLock::new);
         Ok(index)
     }
 
@@ -139,7 +152,8 @@ impl BlockIndex {
         let sets = self.names.iter().fold(0, |sum: usize, values| sum.saturating_add(values.sets.len()));
         let lists = [self.time_columns.len(), self.series.len(), sets];
         let lists = lists.iter().fold(0, |sum: usize, len| sum.saturating_add(len.saturating_mul(16)));
-        as_u64(texts.saturating_add(raw).saturating_add(lists))
+        let labels = self.labels_bytes.load(Ordering::Relaxed);
+        as_u64(texts.saturating_add(raw).saturating_add(lists)).saturating_add(labels)
     }
 
     /// Number of series.
@@ -160,6 +174,29 @@ impl BlockIndex {
             pairs.push((text(name)?, text(value)?));
         }
         Ok((Labels::from_pairs(pairs), read_chunks(&mut reader, offset)?))
+    }
+
+    /// Labels of a series, made when first asked for; `known` may give its own copy of them instead.
+    pub(crate) fn labels(&self, number: u32, known: impl FnOnce(Labels) -> Labels) -> Result<&Labels, Fault> {
+        let missing = "a set names a series that is not there";
+        let slot = self.labels.get(as_usize(u64::from(number))).ok_or(missing)?;
+        if let Some(labels) = slot.get() {
+            return Ok(labels);
+        }
+        let labels = known(self.series(number)?.0);
+        let bytes =
+            labels.text_bytes().saturating_add(labels.len().saturating_mul(8)).saturating_add(LABELS_BYTES);
+        self.labels_bytes.fetch_add(as_u64(bytes), Ordering::Relaxed);
+        Ok(slot.get_or_init(|| labels))
+    }
+
+    /// Chunks of a series.
+    pub(crate) fn chunks(&self, number: u32) -> Result<Vec<Chunk>, Fault> {
+        let missing = "a set names a series that is not there";
+        let (begin, offset) = *self.series.get(as_usize(u64::from(number))).ok_or(missing)?;
+        let mut reader = Reader(self.entries.get(as_usize(u64::from(begin))..).unwrap_or_default());
+        skip_labels(&mut reader)?;
+        read_chunks(&mut reader, offset)
     }
 
     /// A column of times: how many, and its bytes.
@@ -215,7 +252,8 @@ fn read_chunks(reader: &mut Reader<'_>, mut offset: u64) -> Result<Vec<Chunk>, F
     let mut chunks = Vec::new();
     let mut last = 0_i64;
     for _ in 0..len {
-        let floats = match reader.byte()? {
+        let kind = reader.byte()?;
+        let floats = match kind & !STARTED {
             FLOATS => true,
             HISTOGRAMS => false,
             _ => return Err("a chunk of an unknown kind"),
@@ -224,8 +262,9 @@ fn read_chunks(reader: &mut Reader<'_>, mut offset: u64) -> Result<Vec<Chunk>, F
         let min = last.wrapping_add(reader.signed()?);
         let max = min.wrapping_add(reader.varint()?.cast_signed());
         let times = reader.varint32()?;
+        let starts = if kind & STARTED == 0 { None } else { Some(reader.varint32()?) };
         let bytes = reader.len(COLUMN_BYTES_MAX)?;
-        chunks.push(Chunk { floats, count, min, max, times, offset, bytes });
+        chunks.push(Chunk { floats, count, min, max, times, starts, offset, bytes });
         offset = offset.saturating_add(as_u64(bytes)).saturating_add(4);
         last = min;
     }

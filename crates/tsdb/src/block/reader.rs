@@ -7,9 +7,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use hinomi_disk::file::checksum;
 use hinomi_disk::stream::RandomFile;
+use hinomi_model::metrics::Column;
 use hinomi_series::{Labels, Matcher, Value};
 use roaring::RoaringBitmap;
 
+use super::decoded::{Decoded, Key};
 use super::index::{BlockIndex, Chunk};
 use super::meta::{Meta, Section};
 use super::{FORMAT_VERSION, HEADER_BYTES, MAGIC, SECTION_BYTES_MAX, TRAILER_BYTES};
@@ -27,13 +29,22 @@ pub(crate) struct Block {
     pub(crate) meta: Meta,
     file: RandomFile,
     index: Mutex<Option<Arc<BlockIndex>>>,
+    /// Tells it from every other block that was opened: names its decoded columns.
+    opened: u64,
     /// When its index was wanted last: a count of all wishes.
     pub(crate) wanted: AtomicU64,
 }
 
 /// Columns of times of one block that a reader has decoded.
 #[derive(Debug, Default)]
-pub(crate) struct ColumnCache(HashMap<u32, Arc<[i64]>>);
+pub(crate) struct ColumnCache(HashMap<(u32, Order), Arc<[i64]>>);
+
+/// What a column is read as: times are in order, starts need not be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Order {
+    Ascending,
+    Any,
+}
 
 impl ColumnCache {
     /// A cache keeps at most this many columns.
@@ -59,7 +70,9 @@ impl Block {
             return Err(damaged("the checksum of its description does not match"));
         }
         let meta = Meta::decode(&bytes).map_err(damaged)?;
-        Ok(Self { meta, file, index: Mutex::default(), wanted: AtomicU64::new(0) })
+        static OPENED: AtomicU64 = AtomicU64::new(0);
+        let opened = OPENED.fetch_add(1, Ordering::Relaxed);
+        Ok(Self { meta, file, index: Mutex::default(), opened, wanted: AtomicU64::new(0) })
     }
 
     /// Bytes of the file.
@@ -151,6 +164,47 @@ impl Block {
         Ok(merge(runs))
     }
 
+    /// Labels of a series; `known` may give its own copy of them instead.
+    pub(crate) fn labels<'i>(
+        &self,
+        index: &'i BlockIndex,
+        number: u32,
+        known: impl FnOnce(Labels) -> Labels,
+    ) -> Result<&'i Labels> {
+        index.labels(number, known).map_err(|fault| self.damaged(fault))
+    }
+
+    /// Chunks of a series.
+    pub(crate) fn chunks(&self, index: &BlockIndex, number: u32) -> Result<Vec<Chunk>> {
+        index.chunks(number).map_err(|fault| self.damaged(fault))
+    }
+
+    /// All samples of a chunk; columns come from and go to those that were decoded lately.
+    pub(crate) fn decoded(&self, index: &BlockIndex, decoded: &Decoded, chunk: &Chunk) -> Result<Run> {
+        let times_key = Key::Times(self.opened, chunk.times);
+        let values_key = Key::Values(self.opened, chunk.offset);
+        let times = decoded.times(times_key).filter(|times| times.len() == chunk.count);
+        let plain = chunk.floats && chunk.starts.is_none();
+        if let Some(times) = &times
+            && plain
+            && let Some(values) = decoded.values(values_key).filter(|values| values.len() == chunk.count)
+        {
+            return Ok(Run { times: Arc::clone(times), values: Column::Floats(values), starts: None });
+        }
+        let mut cache = ColumnCache::default();
+        if let Some(times) = &times {
+            cache.0.insert((chunk.times, Order::Ascending), Arc::clone(times));
+        }
+        let run = self.chunk(index, &mut cache, chunk)?;
+        if times.is_none() {
+            decoded.put_times(times_key, &run.times);
+        }
+        if let (true, Column::Floats(values)) = (plain, &run.values) {
+            decoded.put_values(values_key, values);
+        }
+        Ok(run)
+    }
+
     fn chunk(&self, index: &BlockIndex, cache: &mut ColumnCache, chunk: &Chunk) -> Result<Run> {
         let mut bytes = Vec::new();
         self.file.read_at(&mut bytes, chunk.offset, chunk.bytes.saturating_add(4))?;
@@ -161,41 +215,43 @@ impl Block {
             return Err(self.damaged("the checksum of a column does not match"));
         }
         let mut decode = || -> std::result::Result<Run, Fault> {
-            let times = times(index, cache, chunk)?;
-            Ok(if chunk.floats {
-                let values = decode_values(column, chunk.count)?;
-                Run { times, values: hinomi_model::metrics::Column::Floats(values.into()) }
+            let times = times_of(index, cache, chunk.times, chunk.count, Order::Ascending)?;
+            let starts = chunk.starts.map(|number| times_of(index, cache, number, chunk.count, Order::Any));
+            let values = if chunk.floats {
+                Column::Floats(decode_values(column, chunk.count)?.into())
             } else {
                 let histograms = decode_histograms(column, chunk.count)?;
-                let values = histograms.into_iter().map(Value::Histogram).collect();
-                Run { times, values: hinomi_model::metrics::Column::Mixed(values) }
-            })
+                Column::Mixed(histograms.into_iter().map(Value::Histogram).collect())
+            };
+            Ok(Run { times, values, starts: starts.transpose()? })
         };
         decode().map_err(|fault| self.damaged(fault))
     }
 }
 
-fn times(
+fn times_of(
     index: &BlockIndex,
     cache: &mut ColumnCache,
-    chunk: &Chunk,
+    number: u32,
+    wanted: usize,
+    order: Order,
 ) -> std::result::Result<Arc<[i64]>, Fault> {
-    if let Some(times) = cache.0.get(&chunk.times).filter(|times| times.len() == chunk.count) {
+    if let Some(times) = cache.0.get(&(number, order)).filter(|times| times.len() == wanted) {
         return Ok(Arc::clone(times));
     }
-    let (count, column) = index.times(chunk.times)?;
-    if count != chunk.count {
+    let (count, column) = index.times(number)?;
+    if count != wanted {
         return Err("a chunk has another number of times than values");
     }
     let times = decode_times(column, count)?;
-    if !times.is_sorted_by(|a, b| a < b) {
+    if order == Order::Ascending && !times.is_sorted_by(|a, b| a < b) {
         return Err("times are not in order");
     }
     let times: Arc<[i64]> = times.into();
     if cache.0.len() >= ColumnCache::KEPT {
         cache.0.clear();
     }
-    cache.0.insert(chunk.times, Arc::clone(&times));
+    cache.0.insert((number, order), Arc::clone(&times));
     Ok(times)
 }
 

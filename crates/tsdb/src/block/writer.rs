@@ -13,7 +13,7 @@ use hinomi_series::{Histogram, Labels, Value};
 use roaring::RoaringBitmap;
 
 use super::meta::{Meta, Section};
-use super::{FLOATS, FORMAT_VERSION, HISTOGRAMS, MAGIC};
+use super::{FLOATS, FORMAT_VERSION, HISTOGRAMS, MAGIC, STARTED};
 use crate::bytes::{as_u64, put_bytes, put_signed, put_varint};
 use crate::codec::{COLUMN_MAX, Effort, Encoder, encode_histograms, encode_times, encode_values};
 use crate::run::Run;
@@ -34,7 +34,27 @@ struct Chunk {
     min: i64,
     max: i64,
     times: u64,
+    starts: Option<u64>,
     bytes: u64,
+}
+
+/// Times of samples and, where any is known, their starts.
+#[derive(Clone, Copy, Debug)]
+struct Stamps<'a> {
+    times: &'a [i64],
+    starts: Option<&'a [i64]>,
+}
+
+impl<'a> Stamps<'a> {
+    /// The first `len`, which are taken out.
+    fn take(&mut self, len: usize) -> Self {
+        let cut = |list: &mut &'a [i64]| {
+            let (head, tail) = list.split_at(len.min(list.len()));
+            *list = tail;
+            head
+        };
+        Self { times: cut(&mut self.times), starts: self.starts.as_mut().map(cut) }
+    }
 }
 
 /// A block that is being written.
@@ -91,9 +111,10 @@ impl Writer {
         let number = u32::try_from(self.meta.series)
             .map_err(|_| Error::Invalid("a block cannot hold more than 2^32 series".to_owned()))?;
         let mut chunks = Vec::new();
+        let stamps = Stamps { times: &run.times, starts: run.starts.as_deref() };
         match &run.values {
-            Column::Floats(values) => self.floats(&run.times, values, &mut chunks)?,
-            Column::Mixed(values) => self.mixed(&run.times, values, &mut chunks)?,
+            Column::Floats(values) => self.floats(stamps, values, &mut chunks)?,
+            Column::Mixed(values) => self.mixed(stamps, values, &mut chunks)?,
         }
         self.enter(number, labels, &chunks);
         self.meta.series = self.meta.series.saturating_add(1);
@@ -104,29 +125,29 @@ impl Writer {
         Ok(())
     }
 
-    fn floats(&mut self, times: &[i64], values: &[f64], chunks: &mut Vec<Chunk>) -> Result<()> {
-        for (times, values) in times.chunks(COLUMN_MAX).zip(values.chunks(COLUMN_MAX)) {
+    fn floats(&mut self, mut stamps: Stamps<'_>, values: &[f64], chunks: &mut Vec<Chunk>) -> Result<()> {
+        for values in values.chunks(COLUMN_MAX) {
             self.scratch.clear();
             encode_values(&mut self.encoder, values, &mut self.scratch);
-            self.chunk(FLOATS, times, chunks)?;
+            self.chunk(FLOATS, stamps.take(values.len()), chunks)?;
         }
         Ok(())
     }
 
-    fn mixed(&mut self, mut times: &[i64], mut values: &[Value], chunks: &mut Vec<Chunk>) -> Result<()> {
+    fn mixed(&mut self, mut stamps: Stamps<'_>, mut values: &[Value], chunks: &mut Vec<Chunk>) -> Result<()> {
         while let Some(first) = values.first() {
             let alike = |value: &&Value| value.as_float().is_some() == first.as_float().is_some();
             let len = values.iter().take_while(alike).count();
             let (head, tail) = values.split_at(len);
-            let (head_times, tail_times) = times.split_at(len.min(times.len()));
-            (values, times) = (tail, tail_times);
+            let head_stamps = stamps.take(len);
+            values = tail;
             let floats: Vec<f64> = head.iter().filter_map(Value::as_float).collect();
             if floats.is_empty() {
                 let column: Vec<Arc<Histogram>> =
                     head.iter().filter_map(|v| v.as_histogram().cloned()).collect();
-                self.histograms(head_times, &column, chunks)?;
+                self.histograms(head_stamps, &column, chunks)?;
             } else {
-                self.floats(head_times, &floats, chunks)?;
+                self.floats(head_stamps, &floats, chunks)?;
             }
         }
         Ok(())
@@ -134,29 +155,30 @@ impl Writer {
 
     fn histograms(
         &mut self,
-        mut times: &[i64],
+        mut stamps: Stamps<'_>,
         mut column: &[Arc<Histogram>],
         chunks: &mut Vec<Chunk>,
     ) -> Result<()> {
         while !column.is_empty() {
             self.scratch.clear();
-            let taken = encode_histograms(&mut self.encoder, column, &mut self.scratch).min(times.len());
-            let (head, tail) = times.split_at(taken);
-            self.chunk(HISTOGRAMS, head, chunks)?;
-            times = tail;
+            let taken = encode_histograms(&mut self.encoder, column, &mut self.scratch);
+            self.chunk(HISTOGRAMS, stamps.take(taken), chunks)?;
             column = column.get(taken.max(1)..).unwrap_or_default();
         }
         Ok(())
     }
 
     /// Writes the column in `scratch`, and notes the chunk.
-    fn chunk(&mut self, kind: u8, times: &[i64], chunks: &mut Vec<Chunk>) -> Result<()> {
+    fn chunk(&mut self, kind: u8, stamps: Stamps<'_>, chunks: &mut Vec<Chunk>) -> Result<()> {
+        let times = stamps.times;
         let (Some(min), Some(max)) = (times.first().copied(), times.last().copied()) else { return Ok(()) };
         self.file.write(&checksum(&[&self.scratch]).to_le_bytes())?;
         self.file.write(&self.scratch)?;
         let bytes = as_u64(self.scratch.len());
         let times_number = self.times_number(times);
-        chunks.push(Chunk { kind, count: as_u64(times.len()), min, max, times: times_number, bytes });
+        let starts = stamps.starts.filter(|starts| starts.iter().any(|start| *start != 0));
+        let starts = starts.map(|starts| self.times_number(starts));
+        chunks.push(Chunk { kind, count: as_u64(times.len()), min, max, times: times_number, starts, bytes });
         Ok(())
     }
 
@@ -201,11 +223,14 @@ impl Writer {
         put_varint(&mut self.entries, as_u64(chunks.len()));
         let mut last = 0_i64;
         for chunk in chunks {
-            self.entries.push(chunk.kind);
+            self.entries.push(chunk.kind | if chunk.starts.is_some() { STARTED } else { 0 });
             put_varint(&mut self.entries, chunk.count);
             put_signed(&mut self.entries, chunk.min.wrapping_sub(last));
             put_varint(&mut self.entries, chunk.max.wrapping_sub(chunk.min).cast_unsigned());
             put_varint(&mut self.entries, chunk.times);
+            if let Some(starts) = chunk.starts {
+                put_varint(&mut self.entries, starts);
+            }
             put_varint(&mut self.entries, chunk.bytes);
             last = chunk.min;
         }

@@ -94,6 +94,7 @@ impl Watcher {
         }
         let labels = self.spec.as_ref().map(|spec| spec.labels.clone()).unwrap_or_default();
         self.resource = Arc::new(self.context.resource(&self.id, &event.name, &labels));
+        self.context.running.rename(&self.id, &self.resource.name);
         self.event_fact(Fact::Name(event.name.clone()), event.at);
     }
 

@@ -70,6 +70,7 @@ fn oom() -> Finding {
                 "ended: exit code 137 (killed by SIGKILL)".to_owned(),
             )],
             log: Some(Arc::new(LogTail { lines: vec![line("out of memory, \"soon\"")], note: None })),
+            numbers: None,
         },
     }
 }
@@ -178,6 +179,7 @@ fn whatever_comes_it_fits() {
             facts: vec![(long.clone(), long.clone()); 100],
             changes: vec![(Nanos(0), long.clone()); 100],
             log: Some(Arc::new(LogTail { lines: vec![line(&long); 100], note: Some(long.clone()) })),
+            numbers: None,
         };
         let mut incident = incident(&finding);
         incident.key.clone_from(&long);

@@ -1,0 +1,241 @@
+//! What is said about families of metrics: in memory, in the log, and in a file that outlives the log.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::{Arc, PoisonError, RwLockReadGuard, RwLockWriteGuard};
+
+use hinomi_base::budget::Budget;
+use hinomi_disk::file::{checksum, read_bounded, write_atomic_on};
+use hinomi_disk::fs::Fs;
+use hinomi_model::Tenant;
+use hinomi_model::metrics::Metadata;
+
+use crate::bytes::{Fault, Reader, as_u64, put_varint};
+use crate::db::{Db, Shared};
+use crate::head::Ledger;
+use crate::wal::{MetadataEntry, put_metadata, take_metadata};
+use crate::{Error, Result};
+
+const MAGIC: &[u8; 8] = b"HNMSMTA\n";
+const VERSION: u32 = 1;
+const NAME: &str = "metadata";
+const FILE_BYTES_MAX: u64 = 256 << 20;
+
+/// The texts of one family have at most this many bytes together.
+const FAMILY_BYTES_MAX: usize = 64 << 10;
+/// What a family costs in memory beside its texts, about.
+const FAMILY_BYTES: u64 = 120;
+
+#[derive(Debug)]
+struct Said {
+    metadata: Metadata,
+    /// Grows with every word on any family.
+    when: u64,
+}
+
+/// What is known, by tenant and family.
+#[derive(Debug)]
+pub(crate) struct Families {
+    tenants: BTreeMap<Arc<str>, BTreeMap<Box<str>, Said>>,
+    ledger: Ledger,
+    words: u64,
+    /// Most of a tenant.
+    count_max: usize,
+    /// Most bytes of all.
+    bytes_max: u64,
+    /// Whether the file lacks something.
+    dirty: bool,
+}
+
+fn texts(family: &str, metadata: &Metadata) -> usize {
+    family.len().saturating_add(metadata.help.len()).saturating_add(metadata.unit.len())
+}
+
+fn size_of(family: &str, metadata: &Metadata) -> u64 {
+    as_u64(texts(family, metadata)).saturating_add(FAMILY_BYTES)
+}
+
+/// What became of a word on a family.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Heard {
+    /// It is kept, and is to be logged.
+    New,
+    /// It was known.
+    Known,
+    /// It is too long, or there is no room.
+    Refused,
+}
+
+impl Families {
+    pub(crate) fn new(budget: Budget, count_max: usize) -> Self {
+        let bytes_max = budget.limit_bytes() / 32;
+        let ledger = Ledger::new(budget);
+        Self { tenants: BTreeMap::new(), ledger, words: 0, count_max, bytes_max, dirty: false }
+    }
+
+    /// Hears a word. At the limit of a tenant the family that was spoken of longest ago gives way.
+    pub(crate) fn hear(&mut self, tenant: &Arc<str>, family: &str, metadata: &Metadata) -> Heard {
+        self.words = self.words.saturating_add(1);
+        let known = self.tenants.get_mut(tenant).and_then(|families| families.get_mut(family));
+        if let Some(said) = known {
+            said.when = self.words;
+            if said.metadata == *metadata {
+                return Heard::Known;
+            }
+        }
+        if family.is_empty() || texts(family, metadata) > FAMILY_BYTES_MAX || self.count_max == 0 {
+            return Heard::Refused;
+        }
+        self.forget(tenant, family);
+        let bytes = size_of(family, metadata);
+        let full = |families: &BTreeMap<_, _>| families.len() >= self.count_max;
+        if self.tenants.get(tenant).is_some_and(full) {
+            self.forget_oldest(tenant);
+        }
+        while self.ledger.used().saturating_add(bytes) > self.bytes_max || !self.ledger.prepare(bytes) {
+            if !self.forget_oldest(tenant) {
+                return Heard::Refused;
+            }
+        }
+        self.ledger.add(bytes);
+        let said = Said { metadata: metadata.clone(), when: self.words };
+        self.tenants.entry(Arc::clone(tenant)).or_default().insert(family.into(), said);
+        self.dirty = true;
+        Heard::New
+    }
+
+    fn forget(&mut self, tenant: &Arc<str>, family: &str) {
+        let said = self.tenants.get_mut(tenant).and_then(|families| families.remove(family));
+        self.ledger.free(said.map_or(0, |said| size_of(family, &said.metadata)));
+    }
+
+    fn forget_oldest(&mut self, tenant: &Arc<str>) -> bool {
+        let families = self.tenants.get(tenant).into_iter().flatten();
+        let oldest = families.min_by_key(|(_, said)| said.when).map(|(family, _)| family.clone());
+        oldest.is_some_and(|family| {
+            self.forget(tenant, &family);
+            true
+        })
+    }
+
+    /// Reads the file. What was damaged is told in words.
+    pub(crate) fn load(&mut self, dir: &Path) -> std::result::Result<(), Error> {
+        let path = dir.join(NAME);
+        if !path.exists() {
+            return Ok(());
+        }
+        let bytes = read_bounded(&path, FILE_BYTES_MAX)?;
+        let damaged = |reason: Fault| Error::Corrupt { path: path.display().to_string(), reason };
+        let mut reader = Reader(&bytes);
+        if reader.array::<8>().map_err(damaged)? != *MAGIC {
+            return Err(damaged("it is no file of metadata"));
+        }
+        let found = reader.u32().map_err(damaged)?;
+        if found != VERSION {
+            return Err(hinomi_disk::Error::Version { path, found, known: VERSION }.into());
+        }
+        let crc = reader.u32().map_err(damaged)?;
+        if checksum(&[reader.0]) != crc {
+            return Err(damaged("its checksum does not match"));
+        }
+        let count = reader.varint().map_err(damaged)?;
+        for _ in 0..count {
+            let MetadataEntry { tenant, family, metadata } = take_metadata(&mut reader).map_err(damaged)?;
+            self.hear(&tenant.as_str().into(), &family, &metadata);
+        }
+        self.dirty = false;
+        Ok(())
+    }
+
+    fn encode(&self) -> Vec<u8> {
+        let count = self.tenants.values().fold(0, |sum: usize, families| sum.saturating_add(families.len()));
+        let mut body = Vec::new();
+        put_varint(&mut body, as_u64(count));
+        for (tenant, families) in &self.tenants {
+            for (family, said) in families {
+                put_metadata(&mut body, tenant, family, &said.metadata);
+            }
+        }
+        let mut bytes = MAGIC.to_vec();
+        bytes.extend_from_slice(&VERSION.to_le_bytes());
+        bytes.extend_from_slice(&checksum(&[&body]).to_le_bytes());
+        bytes.extend_from_slice(&body);
+        bytes
+    }
+}
+
+impl Shared {
+    pub(crate) fn families(&self) -> RwLockReadGuard<'_, Families> {
+        self.families.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn families_mut(&self) -> RwLockWriteGuard<'_, Families> {
+        self.families.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Writes the file if it lacks something, so that the log may be cut.
+    pub(crate) fn save_families(&self, fs: &dyn Fs, dir: &Path) -> Result<()> {
+        let families = self.families();
+        if !families.dirty {
+            return Ok(());
+        }
+        let (bytes, words) = (families.encode(), families.words);
+        drop(families);
+        write_atomic_on(fs, &dir.join(NAME), &bytes)?;
+        let mut families = self.families_mut();
+        // What was said meanwhile is in a part of the log that stays, but the next file is to have it.
+        families.dirty = families.words != words;
+        Ok(())
+    }
+}
+
+impl Db {
+    /// What is said about the families of a tenant, or about the one that is named; in order of their names, at most
+    /// `limit`.
+    #[must_use]
+    pub fn metadata(&self, tenant: &Tenant, family: Option<&str>, limit: usize) -> Vec<(String, Metadata)> {
+        let all = self.shared.families();
+        let Some(families) = all.tenants.get(tenant.0.as_str()) else { return Vec::new() };
+        let entry = |(name, said): (_, &Said)| (String::from(Box::<str>::clone(name)), said.metadata.clone());
+        match family {
+            Some(family) => families.get_key_value(family).into_iter().take(limit).map(entry).collect(),
+            None => families.iter().take(limit).map(entry).collect(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn says(help: &str) -> Metadata {
+        Metadata { help: help.into(), ..Metadata::default() }
+    }
+
+    #[test]
+    fn the_last_word_counts_and_the_longest_unspoken_of_gives_way() {
+        let mut families = Families::new(Budget::new(64 << 20), 2);
+        let (a, b): (Arc<str>, Arc<str>) = ("a".into(), "b".into());
+        assert_eq!(families.hear(&a, "x", &says("1")), Heard::New);
+        assert_eq!(families.hear(&a, "y", &says("1")), Heard::New);
+        assert_eq!(families.hear(&a, "x", &says("1")), Heard::Known);
+        assert_eq!(families.hear(&b, "x", &says("2")), Heard::New);
+        assert_eq!(families.hear(&a, "z", &says("1")), Heard::New);
+        let names: Vec<_> = families.tenants[&a].keys().map(|name| name.to_string()).collect();
+        assert_eq!(names, ["x", "z"], "y was spoken of longest ago");
+        assert_eq!(families.hear(&a, "x", &says("2")), Heard::New);
+        assert_eq!(families.hear(&a, "w", &says(&"-".repeat(FAMILY_BYTES_MAX))), Heard::Refused);
+        assert_eq!(families.hear(&a, "", &says("1")), Heard::Refused);
+        let bytes = families.ledger.used();
+        assert_eq!(bytes, 3 * (FAMILY_BYTES + 2));
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join(NAME), families.encode()).unwrap();
+        let mut back = Families::new(Budget::new(64 << 20), 2);
+        back.load(dir.path()).unwrap();
+        assert_eq!(back.encode(), families.encode());
+        let mut damaged = families.encode();
+        *damaged.last_mut().unwrap() ^= 1;
+        std::fs::write(dir.path().join(NAME), damaged).unwrap();
+        assert!(matches!(back.load(dir.path()), Err(Error::Corrupt { .. })));
+    }
+}

@@ -1,0 +1,43 @@
+// Words of the pages of a host and of a container.
+import { texts } from '../i18n/language.svelte'
+
+export const chartPages = texts({
+  en: {
+    numbers: 'Numbers',
+    host: 'Host',
+    workload: 'Workload',
+    image: 'Image',
+    kernel: 'Kernel',
+    system: 'System',
+    cpus: 'CPUs',
+    memory: 'Memory',
+    uptime: 'Up for',
+    timeline: 'Timeline',
+    gone: 'There is no container of this name now. Below is what was measured of it on',
+    containers: 'Containers, those with the most CPU time first',
+    container: 'Container',
+    state: 'State',
+    cpu: 'CPU (cores)',
+    noContainers: 'No container runs here.',
+    more: (n: number) => `${n} more are in the list of workloads.`,
+  },
+  ja: {
+    numbers: '数値',
+    host: 'ホスト',
+    workload: 'ワークロード',
+    image: 'イメージ',
+    kernel: 'カーネル',
+    system: 'システム',
+    cpus: 'CPU 数',
+    memory: 'メモリー',
+    uptime: '稼働時間',
+    timeline: 'タイムライン',
+    gone: 'この名前のコンテナは現在ありません。以下はこれまでの測定値です。測定元:',
+    containers: 'コンテナ（CPU 使用の多い順）',
+    container: 'コンテナ',
+    state: '状態',
+    cpu: 'CPU（コア）',
+    noContainers: '実行中のコンテナなし。',
+    more: (n) => `ほか ${n} 件はワークロード一覧にあります。`,
+  },
+})
