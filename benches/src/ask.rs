@@ -25,16 +25,21 @@ pub fn run(form: Form) -> Result<Vec<Line>> {
     let load = Load::find()?;
     let mut server = Options::new().without_collectors().start()?;
     let target = Target::running(&server)?;
-    let fleet = ["--nodes", "2", "--pods", "12", "--hours", form.pick("24", "6")];
+    let fleet = ["--nodes", "2", "--pods", "12", "--hours", form.pick("24", "3")];
     load.run("metrics-ingest", &target, &[&fleet[..], &["--settle", "20"]].concat())?;
 
     let pid = server.pid().to_string();
     let dump = target.folder().join("answers");
     let kept = dump.display().to_string();
-    let runs = form.pick("15", "6");
-    let warm = load.run("metrics-query", &target, &["--pid", &pid, "--runs", runs, "--dump", &kept])?;
+    let runs = form.pick("15", "5");
+    let settle = form.pick("30", "2");
+    let warm = load.run(
+        "metrics-query",
+        &target,
+        &["--pid", &pid, "--runs", runs, "--settle", settle, "--dump", &kept],
+    )?;
     let warm_ms = number(&warm["total"], "cpu_ms");
-    let cold = (0..form.pick(5, 3))
+    let cold = (0..form.pick(5, 2))
         .map(|_| cold(&load, &target, &mut server, warm_ms))
         .collect::<Result<Vec<_>>>()?;
     drop(server);
@@ -93,7 +98,7 @@ fn beside(load: &Load, fleet: &[&str], ours: &Path, warm_ms: f64) -> Result<Vec<
     load.run("metrics-ingest", &peer, &[fleet, &["--settle", "0"]].concat())?;
     let theirs = peer.folder().join("answers");
     let kept = theirs.display().to_string();
-    let round = load.run("metrics-query", &peer, &["--runs", "3", "--dump", &kept])?;
+    let round = load.run("metrics-query", &peer, &["--runs", "3", "--settle", "5", "--dump", &kept])?;
     let paths = [ours, &theirs].map(|folder| folder.display().to_string());
     let said = load.call(&[&["diff".to_owned()], &paths[..]].concat())?;
     let wrong: Vec<String> = said

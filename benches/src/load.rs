@@ -178,13 +178,22 @@ pub fn pinned_prometheus() -> Option<PathBuf> {
     (output.status.success() && path.is_file()).then_some(path)
 }
 
-/// The word after `before` in what `--version` says.
+/// The word after `before` in what `--version` says, else what Debian says of the package of that name, else the
+/// program's name.
 fn version(program: &Path, before: &str) -> String {
-    let output = Command::new(program).arg("--version").output();
-    let said = output.map(|output| [output.stdout, output.stderr].concat()).unwrap_or_default();
-    let said = String::from_utf8_lossy(&said).into_owned();
-    let word = said.split_once(before).and_then(|(_, rest)| rest.split([' ', ',', '\n']).next());
-    word.map_or_else(|| "of an unknown version".to_owned(), str::to_owned)
+    let said = |command: &mut Command| {
+        let output =
+            command.output().map(|output| [output.stdout, output.stderr].concat()).unwrap_or_default();
+        String::from_utf8_lossy(&output).into_owned()
+    };
+    let own = said(Command::new(program).arg("--version"));
+    let word = own.split_once(before).and_then(|(_, rest)| rest.split([' ', ',', '\n']).next());
+    if let Some(word) = word.filter(|word| !word.is_empty()) {
+        return word.to_owned();
+    }
+    let name = program.file_name().unwrap_or_default();
+    let debian = said(Command::new("dpkg-query").args(["-W", "-f=${Version}"]).arg(name));
+    if debian.starts_with(|first: char| first.is_ascii_digit()) { debian } else { name.display().to_string() }
 }
 
 /// A number of a result; NaN, which keeps no limit, when it is not there.

@@ -1,4 +1,5 @@
-//! The short forms of all measurements: a line that does not hold fails its test.
+//! The short forms of all measurements: a line that does not hold fails its test. Those of `kills` and `limits` are
+//! tests of their own (`tests/e2e/tests/metrics_kills.rs`, `metrics_limits.rs`).
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, reason = "the helper is a test too")]
 
@@ -61,4 +62,19 @@ fn soak() {
         return hinomi_testkit::skip_suite("soak of the page", &reason);
     }
     holds("soak");
+}
+
+#[test]
+fn ingest() {
+    holds("ingest");
+}
+
+#[test]
+fn ask() {
+    holds("ask");
+}
+
+#[test]
+fn recovery() {
+    holds("recovery");
 }

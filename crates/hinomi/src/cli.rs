@@ -170,7 +170,7 @@ Examples:
     #[command(after_help = "\
 Examples:
   hinomi backup hinomi.tar.zst
-  hinomi backup /mnt/backups/$(date +%F).tar.zst --server https://hinomi.example --token-file ./token
+  hinomi backup /mnt/$(date +%F).tar.zst --server https://hinomi.example
   hinomi backup - | ssh elsewhere 'cat > hinomi.tar.zst'
   hinomi backup hinomi.tar.zst --output json
 

@@ -8,7 +8,7 @@ mod explain;
 mod when;
 
 use anyhow::Context as _;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::cli::{Global, Output, Query};
 use crate::exit::{self, Code, Usage};
@@ -29,15 +29,12 @@ pub(crate) fn query(global: &Global, asked: &Query) -> anyhow::Result<Code> {
     let when = When::of(asked, page.now, page.width * POINTS_PER_COLUMN)?;
     let server = config::server(global)?;
     let mut raw = ask(&server, &asked.expr, when, asked.explain)?;
-    let nodes = if asked.explain { explain::nodes(&server, &asked.expr, when)? } else { Vec::new() };
     if global.output == Output::Json {
-        if asked.explain {
-            raw = json!({ "answer": raw, "plan": nodes });
-        }
         terminal::print_json(&raw)?;
         return Ok(exit::OK);
     }
     client::make_printable(&mut raw);
+    let nodes = explain::nodes(&raw);
     let body: Body = serde_json::from_value(raw)
         .context("the answer is not understood; is the server of another version?")?;
     let text = match (global.output, &body.data.answered, when) {
@@ -61,7 +58,7 @@ pub(crate) fn query(global: &Global, asked: &Query) -> anyhow::Result<Code> {
 fn ask(server: &client::Server, expr: &str, when: When, stats: bool) -> anyhow::Result<Value> {
     let (path, mut pairs) = when.question(expr);
     if stats {
-        pairs.push(("stats", "all".to_owned()));
+        pairs.push(("stats", "explain".to_owned()));
     }
     client::numbers(server, path, &pairs).map_err(|error| match error.downcast_ref::<client::Error>() {
         Some(refusal) if refusal.kind() == hinomi_model::ErrorKind::Invalid => {

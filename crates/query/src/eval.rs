@@ -10,6 +10,7 @@ mod binary;
 mod change;
 mod classic;
 mod column;
+mod count;
 mod date;
 mod element;
 mod error;
@@ -28,16 +29,21 @@ mod rate;
 mod relabel;
 mod select;
 mod simple;
+mod slide;
 mod sort;
+mod steady;
 mod stream;
 mod top;
 mod totals;
+mod twins;
 
 use hinomi_model::Tenant;
 use hinomi_model::metrics::{ReadLimit, SeriesSource};
 use hinomi_series::{Labels, Point, Value};
 
 use self::column::{Column, Grid, Row};
+use self::count::Counts;
+pub use self::count::{Counted, Counting, NodeCost, NodeCounts};
 pub use self::error::{QueryError, QueryErrorKind};
 use self::evaluator::{Evaluator, Yield};
 use self::plan::Frame;
@@ -58,6 +64,8 @@ pub struct Options {
     pub delayed_name_removal: bool,
     /// Let start timestamps tell where counters began anew (experimental).
     pub start_timestamps: bool,
+    /// How closely what it costs is counted.
+    pub counting: Counting,
 }
 
 impl Default for Options {
@@ -70,6 +78,7 @@ impl Default for Options {
             steps_max: 50_000_000,
             delayed_name_removal: false,
             start_timestamps: false,
+            counting: Counting::Totals,
         }
     }
 }
@@ -144,6 +153,8 @@ pub struct Answer {
     pub infos: Vec<String>,
     /// What it cost.
     pub stats: Stats,
+    /// What was counted beside that; `None` unless [`Options::counting`] asks for it.
+    pub counted: Option<Counted>,
 }
 
 /// Evaluates a query at one point in time, milliseconds since the epoch.
@@ -203,6 +214,10 @@ fn answer(
 ) -> Result<Answer, QueryError> {
     let plan = plan::plan(query.expr, frame)?;
     let mut evaluator = Evaluator::new(source, query, options, frame.instant);
+    if options.counting != Counting::Totals && evaluator.begins(frame.grid)? {
+        evaluator.hold(column::places_cost(frame.grid.len))?;
+        evaluator.counts = Counts::of(options.counting, frame.grid);
+    }
     let value = match &plan.node {
         plan::Node::Range(selector) if frame.instant => {
             Answered::Matrix(evaluator.samples_of(selector, plan.pos, frame.grid.start)?)
@@ -216,7 +231,8 @@ fn answer(
         }
     };
     let (warnings, infos) = evaluator.notes.texts(query.text);
-    Ok(Answer { value, warnings, infos, stats: evaluator.stats })
+    let counted = evaluator.counts.finish(query.expr, frame.grid);
+    Ok(Answer { value, warnings, infos, stats: evaluator.stats, counted })
 }
 
 fn finish(value: Yield, frame: &Frame, options: &Options) -> Result<Answered, QueryError> {

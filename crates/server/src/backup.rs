@@ -42,13 +42,16 @@ pub(crate) async fn backup(
     tracing::info!(%from, files = head.files, bytes = head.bytes, "a backup is sent");
     let (pieces, taken) = mpsc::channel(PIECES);
     let out = Out { pieces: pieces.clone(), pass, shutdown: context.shutdown };
-    tokio::task::spawn_blocking(move || send(&backup, out, &pieces));
+    tokio::task::spawn_blocking(move || send(backup, out, &pieces));
     let stream = unfold(taken, |mut taken| async move { Some((taken.recv().await?, taken)) });
     Ok((headers(&head), Body::from_stream(stream)).into_response())
 }
 
-fn send(backup: &Backup, out: Out, pieces: &mpsc::Sender<io::Result<Bytes>>) {
-    match backup.write(out) {
+fn send(backup: Backup, out: Out, pieces: &mpsc::Sender<io::Result<Bytes>>) {
+    let written = backup.write(out);
+    // The copy goes first: behind the last piece the process may end at any time.
+    drop(backup);
+    match written {
         Ok(bytes) => tracing::info!(bytes, "a backup is complete"),
         Err(error) => {
             tracing::warn!(%error, "a backup was broken off");

@@ -26,12 +26,18 @@ pub(crate) const COLUMN_MAX: usize = 8192;
 /// A column has at most this many bytes when decompressed: ten per number, and room for what stands before them.
 const PLAIN_BYTES_MAX: usize = COLUMN_MAX * 10 + 64;
 
+/// Levels of `pco`, the logarithm of how many classes of numbers it tells apart.
+const QUICK_LEVEL: usize = 3;
+const CAREFUL_LEVEL: usize = 6;
+
 /// How long to look for the smallest form.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Effort {
-    /// For the first block: what usually wins.
+    /// For a block that is merged within hours: what usually wins, in small steps.
     Quick,
-    /// For compaction: `pco` searches its modes as well.
+    /// For one that is merged within a day: the same, as small as it gets.
+    Careful,
+    /// For one that stays: `pco` searches its modes as well.
     Thorough,
 }
 
@@ -49,7 +55,7 @@ impl std::fmt::Debug for Encoder {
 
 impl Encoder {
     pub(crate) fn new(effort: Effort) -> Self {
-        let level = if effort == Effort::Quick { 1 } else { 5 };
+        let level = if effort == Effort::Thorough { 5 } else { 1 };
         let mut zstd = zstd::bulk::Compressor::default();
         // A level that zstd does not know would leave its default, which is right as well.
         let _default = zstd.set_compression_level(level);
@@ -88,11 +94,13 @@ pub(crate) fn unzstd(packed: &[u8], len: usize) -> Result<Vec<u8>, Fault> {
 
 /// How `pco` is to compress.
 fn pco_config(effort: Effort) -> pco::ChunkConfig {
+    let plain = |level| {
+        let config = pco::ChunkConfig::default().with_compression_level(level);
+        config.with_mode_spec(pco::ModeSpec::Classic).with_delta_spec(pco::DeltaSpec::TryConsecutive(1))
+    };
     match effort {
-        Effort::Quick => pco::ChunkConfig::default()
-            .with_compression_level(6)
-            .with_mode_spec(pco::ModeSpec::Classic)
-            .with_delta_spec(pco::DeltaSpec::TryConsecutive(1)),
+        Effort::Quick => plain(QUICK_LEVEL),
+        Effort::Careful => plain(CAREFUL_LEVEL),
         Effort::Thorough => pco::ChunkConfig::default().with_compression_level(8),
     }
 }

@@ -13,6 +13,8 @@ use crate::run::{Run, merge};
 
 /// Blocks are merged within stretches of so many block spans: two hours become six, then a day.
 const STRETCHES: [i64; 3] = [1, 3, 12];
+/// Blocks that are merged at once: each has its index in memory meanwhile.
+const SOURCES_MAX: usize = 8;
 
 impl Db {
     /// Merges blocks as far as that is due. Returns how many merges there were.
@@ -35,7 +37,7 @@ impl Db {
         let blocks = shared.blocks();
         for block in blocks.by_tenant.values().flatten() {
             if !blocks.deletions(block).is_empty() {
-                rewrite(shared, &merging, std::slice::from_ref(block))?;
+                rewrite(shared, &merging, std::slice::from_ref(block), Effort::Thorough)?;
             }
         }
         forget_deletions(shared, &merging)
@@ -51,10 +53,11 @@ impl Shared {
             let blocks = self.blocks();
             let retention = millis(self.options.retention);
             let span = self.options.span_ms();
-            let Some(group) = blocks.by_tenant.values().find_map(|list| due(list, span, retention)) else {
+            let Some((group, effort)) = blocks.by_tenant.values().find_map(|list| due(list, span, retention))
+            else {
                 break;
             };
-            rewrite(self, &merging, &group)?;
+            rewrite(self, &merging, &group, effort)?;
             forget_deletions(self, &merging)?;
             done = done.saturating_add(1);
         }
@@ -63,22 +66,24 @@ impl Shared {
 }
 
 /// The first stretch, shortest first, that is over and holds several blocks.
-fn due(list: &[Arc<Block>], span: i64, retention: i64) -> Option<Vec<Arc<Block>>> {
+fn due(list: &[Arc<Block>], span: i64, retention: i64) -> Option<(Vec<Arc<Block>>, Effort)> {
     let newest = list.iter().map(|block| block.meta.max_ms).max()?;
-    for factor in STRETCHES {
-        let stretch = span.saturating_mul(factor);
-        if factor > 1 && stretch > retention / 4 {
-            break;
-        }
+    let stretches = STRETCHES.map(|factor| span.saturating_mul(factor));
+    let allowed = |stretch: &&i64| **stretch == span || **stretch <= retention / 4;
+    let last = stretches.iter().rfind(allowed).copied();
+    for stretch in stretches.iter().filter(allowed).copied() {
         let begin = |t: i64| t.div_euclid(stretch).saturating_mul(stretch);
         let mut within: Vec<&Arc<Block>> =
             list.iter().filter(|block| begin(block.meta.min_ms) == begin(block.meta.max_ms)).collect();
-        within.sort_by_key(|block| begin(block.meta.min_ms));
+        // In each stretch in order of their ranks, as those that are merged first have to be the first ones.
+        within.sort_by_key(|block| (begin(block.meta.min_ms), block.meta.rank));
         for group in within.chunk_by(|a, b| begin(a.meta.min_ms) == begin(b.meta.min_ms)) {
             let over =
                 group.first().is_some_and(|block| begin(block.meta.min_ms).saturating_add(stretch) <= newest);
             if over && group.len() > 1 {
-                return Some(group.iter().map(|block| Arc::clone(block)).collect());
+                let effort = if Some(stretch) == last { Effort::Thorough } else { Effort::Careful };
+                let group = group.iter().take(SOURCES_MAX).map(|block| Arc::clone(block)).collect();
+                return Some((group, effort));
             }
         }
     }
@@ -126,7 +131,12 @@ impl Source {
 
 /// Puts one block in the place of others. Meanwhile blocks may be written and samples deleted: a deletion that comes
 /// after the new number was taken concerns the new block too.
-fn rewrite(shared: &Shared, _merging: &MutexGuard<'_, ()>, group: &[Arc<Block>]) -> Result<()> {
+fn rewrite(
+    shared: &Shared,
+    _merging: &MutexGuard<'_, ()>,
+    group: &[Arc<Block>],
+    effort: Effort,
+) -> Result<()> {
     let mut group = group.to_vec();
     group.sort_by_key(|block| block.meta.rank);
     let Some((tenant, rank)) = group.first().map(|first| (first.meta.tenant.clone(), first.meta.rank)) else {
@@ -140,7 +150,7 @@ fn rewrite(shared: &Shared, _merging: &MutexGuard<'_, ()>, group: &[Arc<Block>])
     let replaces: Vec<u64> = group.iter().map(|block| block.meta.number).collect();
     let meta = Meta { tenant: tenant.clone(), number, rank, replaces: replaces.clone(), ..Meta::default() };
     let dir = shared.blocks_dir();
-    let mut writer = Writer::create(Arc::clone(&shared.options.fs), &dir, meta, Effort::Thorough)?;
+    let mut writer = Writer::create(Arc::clone(&shared.options.fs), &dir, meta, effort)?;
     let mut sources = group.iter().map(|block| Source::new(&blocks, block)).collect::<Result<Vec<_>>>()?;
     while let Some(labels) =
         sources.iter().filter_map(|s| s.held.as_ref()).map(|(labels, _)| labels).min().cloned()

@@ -52,7 +52,7 @@ impl Db {
                 let freed = series.remove(from_ms, to_ms);
                 ingest.ledger.free(freed);
             }
-            let collected = ingest.slots.collect(&head);
+            let collected = ingest.slots.collect(&head, i64::MAX);
             ingest.ledger.free(collected);
             head.find_oldest();
         }

@@ -10,8 +10,21 @@ use crate::codec::Effort;
 use crate::db::{Db, Epoch, Shared};
 use crate::head::TenantHead;
 
-/// A tenant's samples before a time are to go.
-type Plan = Vec<(Arc<TenantHead>, i64)>;
+/// What is to go of a tenant.
+struct Part {
+    head: Arc<TenantHead>,
+    /// Samples before this time.
+    before: i64,
+    /// Of the series that are then without samples, those whose last one lay before this time. The others stay: senders
+    /// name them by reference, and the last sample decides what is taken next.
+    idle_before: i64,
+}
+
+impl Part {
+    fn everything(head: Arc<TenantHead>) -> Self {
+        Self { head, before: i64::MAX, idle_before: i64::MAX }
+    }
+}
 
 impl Db {
     /// Writes everything that is in memory into blocks, however little it is.
@@ -21,48 +34,60 @@ impl Db {
     /// The disk refuses; the samples are still in memory and in the log.
     pub fn flush(&self) -> Result<()> {
         let shared = &*self.shared;
-        let heads = shared.heads().into_iter();
-        let plan = heads.filter(|head| head.oldest() < i64::MAX).map(|head| (head, i64::MAX)).collect();
-        flush(shared, &mut shared.catalogue(), &plan)
+        let heads = shared.heads().into_iter().filter(|head| head.oldest() < i64::MAX);
+        let plan: Vec<_> = heads.map(Part::everything).collect();
+        let mut catalogue = shared.catalogue();
+        if plan.is_empty() { Ok(()) } else { flush(shared, &mut catalogue, &plan) }
     }
 }
 
 impl Shared {
     /// Writes what is due: of tenants whose samples span one and a half blocks the older ones, and all of tenants that
-    /// fell silent.
+    /// fell silent; everything of all tenants if the log holds more than a start is to read.
     pub(crate) fn flush_due(&self) -> Result<()> {
+        let full = self.log_is_full();
+        let heads = self.heads().into_iter();
+        let plan: Vec<_> = heads.filter_map(|head| self.part_due(head, full)).collect();
+        let mut catalogue = self.catalogue();
+        if plan.is_empty() && !full { Ok(()) } else { flush(self, &mut catalogue, &plan) }
+    }
+
+    /// Whether the log, which a start reads as a whole, has grown to what it may be.
+    fn log_is_full(&self) -> bool {
+        self.ingest().logged_samples() >= self.options.log_samples_max
+            || self.wal.bytes() >= self.options.log_bytes_max
+    }
+
+    fn part_due(&self, head: Arc<TenantHead>, full: bool) -> Option<Part> {
         let (span, now) = (self.options.span_ms(), self.now_ms());
-        let due = |head: &Arc<TenantHead>| {
-            let (oldest, newest) = (head.oldest(), head.newest());
-            if oldest == i64::MAX {
-                return None;
-            }
-            if head.touched() > i64::MIN && now.saturating_sub(head.touched()) > span {
-                return Some(i64::MAX);
-            }
-            let before = newest.saturating_sub(span / 2).div_euclid(span).saturating_mul(span);
-            let full = newest.saturating_sub(oldest) >= span.saturating_add(span / 2);
-            (full && oldest < before).then_some(before)
-        };
-        let plan: Plan =
-            self.heads().into_iter().filter_map(|head| Some((Arc::clone(&head), due(&head)?))).collect();
-        flush(self, &mut self.catalogue(), &plan)
+        let silent = head.touched() > i64::MIN && now.saturating_sub(head.touched()) > span;
+        if silent {
+            return (!head.is_empty()).then(|| Part::everything(head));
+        }
+        let (oldest, newest) = (head.oldest(), head.newest());
+        if oldest == i64::MAX {
+            return None;
+        }
+        let idle_before = newest.saturating_sub(span / 2);
+        if full {
+            return Some(Part { before: i64::MAX, idle_before, head });
+        }
+        let before = idle_before.div_euclid(span).saturating_mul(span);
+        let long = newest.saturating_sub(oldest) >= span.saturating_add(span / 2);
+        (long && oldest < before).then_some(Part { head, before, idle_before })
     }
 }
 
-fn flush(shared: &Shared, catalogue: &mut Catalogue, plan: &Plan) -> Result<()> {
-    if plan.is_empty() {
-        return Ok(());
-    }
+fn flush(shared: &Shared, catalogue: &mut Catalogue, plan: &[Part]) -> Result<()> {
     // What comes from here on is named anew and may lie before the limits: it stays in the log.
     let mut ingest = shared.ingest();
     shared.wal.begin_file();
     let below = shared.begin_epoch(&mut ingest);
     drop(ingest);
     let mut flushed = Flush { below, before_ms: Vec::new() };
-    for (head, before) in plan {
-        flush_tenant(shared, catalogue, head, *before)?;
-        flushed.before_ms.push((Arc::clone(&head.name), *before));
+    for part in plan {
+        flush_tenant(shared, catalogue, part)?;
+        flushed.before_ms.push((Arc::clone(&part.head.name), part.before));
     }
     catalogue.flushes.push(flushed);
     let mut ingest = shared.ingest();
@@ -88,9 +113,10 @@ fn flush(shared: &Shared, catalogue: &mut Catalogue, plan: &Plan) -> Result<()> 
     shared.wal.remove_before(first)
 }
 
-fn flush_tenant(shared: &Shared, catalogue: &mut Catalogue, head: &TenantHead, before: i64) -> Result<()> {
+fn flush_tenant(shared: &Shared, catalogue: &mut Catalogue, part: &Part) -> Result<()> {
+    let head = &*part.head;
     let all = head.sorted();
-    let grown = all.iter().map(|series| series.freeze(before)).fold(0, i64::saturating_add);
+    let grown = all.iter().map(|series| series.freeze(part.before)).fold(0, i64::saturating_add);
     shared.ingest().ledger.change(grown);
     let span = shared.options.span_ms();
     let mut windows = BTreeSet::new();
@@ -106,7 +132,7 @@ fn flush_tenant(shared: &Shared, catalogue: &mut Catalogue, head: &TenantHead, b
     }
     let mut ingest = shared.ingest();
     let freed = all.iter().map(|series| series.forget_frozen()).fold(0, u64::saturating_add);
-    let collected = ingest.slots.collect(head);
+    let collected = ingest.slots.collect(head, part.idle_before);
     ingest.ledger.free(freed.saturating_add(collected));
     head.find_oldest();
     Ok(())

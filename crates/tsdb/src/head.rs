@@ -4,87 +4,33 @@
 //! series for the copying of references to its pieces; they never wait for the disk, nor do they make writers wait
 //! for decoding.
 
+mod ledger;
 mod series;
+mod slots;
 mod starts;
 mod stream;
 
 use std::collections::BTreeSet;
 use std::collections::hash_map::{Entry, HashMap};
-use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use hinomi_base::budget::{Budget, Share};
 use hinomi_series::{Labels, Matcher};
 use roaring::RoaringBitmap;
 
-use crate::append::SeriesRef;
 use crate::bytes::as_u64;
 use crate::mix::Numbers;
 use crate::postings::{Index, select};
 
+pub(crate) use ledger::Ledger;
 pub(crate) use series::{Gate, Offer, Series, Taken};
+pub(crate) use slots::{Book, Slots};
 
 /// Labels of a series have at most this many bytes.
 pub(crate) const LABELS_BYTES_MAX: usize = 64 << 10;
 /// What a series costs in memory beside its samples, about: the entry and, for each label, its text and its posting.
 const SERIES_BYTES: u64 = 240;
 const LABEL_BYTES: u64 = 24;
-/// Memory is drawn from the budget in steps of this.
-const STEP_BYTES: u64 = 1 << 20;
-
-/// Memory that the head uses, drawn from the budget before it is used.
-#[derive(Debug)]
-pub(crate) struct Ledger {
-    budget: Budget,
-    shares: Vec<Share>,
-    used: u64,
-}
-
-impl Ledger {
-    pub(crate) fn new(budget: Budget) -> Self {
-        Self { budget, shares: Vec::new(), used: 0 }
-    }
-
-    fn held(&self) -> u64 {
-        as_u64(self.shares.len()).saturating_mul(STEP_BYTES)
-    }
-
-    /// Draws what is needed so that `more` bytes can be used. False: the budget has no room.
-    pub(crate) fn prepare(&mut self, more: u64) -> bool {
-        while self.held() < self.used.saturating_add(more) {
-            match self.budget.take(STEP_BYTES) {
-                Some(share) => self.shares.push(share),
-                None => return false,
-            }
-        }
-        true
-    }
-
-    /// Notes by how much what is used changed.
-    pub(crate) fn change(&mut self, bytes: i64) {
-        if bytes < 0 { self.free(bytes.unsigned_abs()) } else { self.add(bytes.unsigned_abs()) }
-    }
-
-    /// Notes that so many bytes are used now.
-    pub(crate) fn add(&mut self, bytes: u64) {
-        self.used = self.used.saturating_add(bytes);
-    }
-
-    /// Notes that bytes are free again, and gives back what is not needed.
-    pub(crate) fn free(&mut self, bytes: u64) {
-        self.used = self.used.saturating_sub(bytes);
-        let needed = usize::try_from(self.used.div_ceil(STEP_BYTES)).unwrap_or(usize::MAX);
-        self.shares.truncate(needed);
-    }
-
-    pub(crate) fn used(&self) -> u64 {
-        self.used
-    }
-
-    pub(crate) fn limit(&self) -> u64 {
-        self.budget.limit_bytes()
-    }
-}
 
 /// What a series costs in memory without samples.
 pub(crate) fn size_of_series(labels: &Labels) -> u64 {
@@ -304,98 +250,13 @@ impl TenantHead {
         all
     }
 
-    /// All series without samples.
-    fn empty(&self) -> Vec<Arc<Series>> {
-        self.table().series.values().filter(|series| series.is_empty()).cloned().collect()
-    }
-}
-
-/// Place of a series by its number.
-#[derive(Debug, Default)]
-struct Slot {
-    generation: u32,
-    /// Epoch in which the log named it last, and the start that the log gave it last there.
-    named_in: u64,
-    start: i64,
-    held: Option<(Arc<TenantHead>, Arc<Series>)>,
-}
-
-/// Series by number: what a batch changes, one batch at a time.
-#[derive(Debug, Default)]
-pub(crate) struct Slots {
-    slots: Vec<Slot>,
-    free: Vec<u32>,
-    count: Arc<AtomicUsize>,
-}
-
-impl Slots {
-    /// Makes a series; `None` when numbers are used up.
-    pub(crate) fn create(&mut self, tenant: &Arc<TenantHead>, labels: Labels) -> Option<Arc<Series>> {
-        let id = match self.free.pop() {
-            Some(id) => id,
-            None => {
-                let id = u32::try_from(self.slots.len()).ok()?;
-                self.slots.push(Slot::default());
-                id
-            }
-        };
-        let series = Arc::new(Series::new(id, labels));
-        tenant.insert(&series);
-        let slot = self.slots.get_mut(usize::try_from(id).ok()?)?;
-        slot.generation = slot.generation.wrapping_add(1);
-        slot.named_in = 0;
-        slot.held = Some((Arc::clone(tenant), Arc::clone(&series)));
-        self.count.fetch_add(1, Ordering::Relaxed);
-        Some(series)
+    /// All series without samples whose last one lay before that time.
+    fn idle(&self, before: i64) -> Vec<Arc<Series>> {
+        self.table().series.values().filter(|series| series.is_idle(before)).cloned().collect()
     }
 
-    fn slot(&self, id: u32) -> Option<&Slot> {
-        self.slots.get(usize::try_from(id).ok()?)
-    }
-
-    /// The series that a reference names, if it is one of the tenant's.
-    pub(crate) fn resolve(&self, tenant: &Arc<TenantHead>, reference: SeriesRef) -> Option<&Arc<Series>> {
-        let slot = self.slot(reference.id).filter(|slot| slot.generation == reference.generation)?;
-        slot.held.as_ref().filter(|(owner, _)| Arc::ptr_eq(owner, tenant)).map(|(_, series)| series)
-    }
-
-    pub(crate) fn reference(&self, id: u32) -> Option<SeriesRef> {
-        self.slot(id).map(|slot| SeriesRef { id, generation: slot.generation })
-    }
-
-    /// Whether the log has yet to name the series in this epoch; it counts as named from now on.
-    pub(crate) fn name_once(&mut self, id: u32, epoch: u64) -> bool {
-        let Some(slot) = usize::try_from(id).ok().and_then(|id| self.slots.get_mut(id)) else { return false };
-        let anew = std::mem::replace(&mut slot.named_in, epoch) != epoch;
-        if anew {
-            slot.start = 0;
-        }
-        anew
-    }
-
-    /// Whether the log has yet to give the series that start; it counts as given from now on.
-    pub(crate) fn start_once(&mut self, id: u32, start: i64) -> bool {
-        let slot = usize::try_from(id).ok().and_then(|id| self.slots.get_mut(id));
-        slot.is_some_and(|slot| std::mem::replace(&mut slot.start, start) != start)
-    }
-
-    /// Lets go of series without samples. Returns the memory that this frees.
-    pub(crate) fn collect(&mut self, tenant: &TenantHead) -> u64 {
-        let mut freed = 0_u64;
-        for series in tenant.empty() {
-            tenant.remove(&series);
-            if let Some(slot) = usize::try_from(series.id).ok().and_then(|id| self.slots.get_mut(id)) {
-                slot.held = None;
-                self.free.push(series.id);
-                self.count.fetch_sub(1, Ordering::Relaxed);
-            }
-            freed = freed.saturating_add(size_of_series(&series.labels));
-        }
-        freed
-    }
-
-    /// Series in memory.
-    pub(crate) fn count(&self) -> usize {
-        self.count.load(Ordering::Relaxed)
+    /// Whether it has no series.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.table().series.is_empty()
     }
 }

@@ -48,6 +48,7 @@ mod flush;
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzzing;
 mod head;
+mod ingest;
 mod metadata;
 mod mix;
 mod open;

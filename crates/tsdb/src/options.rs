@@ -33,6 +33,11 @@ pub struct Options {
     pub future_window: Duration,
     /// Time that one block of the head covers.
     pub block_span: Duration,
+    /// Most samples that the log holds, and most of its bytes: beyond, all that is in memory is written into blocks,
+    /// however little time it spans. They bound what a start after a kill has to read.
+    pub log_samples_max: u64,
+    /// See [`Self::log_samples_max`].
+    pub log_bytes_max: u64,
     /// How long samples are kept.
     pub retention: Duration,
     /// Most bytes on disk; the oldest blocks go first.
@@ -60,7 +65,7 @@ pub struct Options {
 }
 
 impl Options {
-    /// The defaults: fsync, 30 minutes out of order, 10 minutes ahead, 2-hour blocks, 15 days, 10 GiB, 5 million
+    /// The defaults: fsync, 30 minutes out of order, 10 minutes ahead, 2-hour blocks, 12 million samples or 256 MiB of log, 15 days, 10 GiB, 5 million
     /// series, 1,000 tenants, 100,000 exemplars and 20,000 families of metrics of each, 64 MiB of indexes, a look every
     /// second.
     #[must_use]
@@ -71,6 +76,8 @@ impl Options {
             ooo_window: Duration::from_mins(30),
             future_window: Duration::from_mins(10),
             block_span: Duration::from_hours(2),
+            log_samples_max: 12_000_000,
+            log_bytes_max: 256 << 20,
             retention: Duration::from_hours(15 * 24),
             disk_max_bytes: 10 << 30,
             series_max: 5_000_000,

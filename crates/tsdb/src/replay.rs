@@ -1,6 +1,5 @@
 //! From the log back into memory: one thread reads and decodes, another applies.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
@@ -15,6 +14,8 @@ use crate::{Error, Result};
 
 /// Decoded records that wait to be applied; each has some hundred KiB.
 const WAITING: usize = 8;
+/// Numbers of series that a table holds; the entries take 24 bytes each.
+const TABLE_MAX: usize = 8 << 20;
 
 type Numbered = (u64, std::result::Result<Record, Fault>);
 
@@ -35,7 +36,7 @@ pub(crate) fn replay(shared: &Shared, recovery: &mut Recovery) -> Result<()> {
     recovery.damage.extend(damage);
     for head in shared.heads() {
         // Series whose samples are all in blocks, or deleted.
-        let collected = ingest.slots.collect(&head);
+        let collected = ingest.slots.collect(&head, i64::MAX);
         ingest.ledger.free(collected);
     }
     shared.begin_epoch(&mut ingest);
@@ -72,6 +73,40 @@ struct Named {
     start: i64,
 }
 
+/// Series by their numbers in the log. These are small, as they are used again: a table is the fastest. Only a log that
+/// was written to do harm has others; they are found all the same.
+#[derive(Default)]
+struct Names {
+    table: Vec<Option<Named>>,
+    others: Numbers<u32, Named>,
+}
+
+impl Names {
+    fn insert(&mut self, id: u32, named: Named) {
+        match usize::try_from(id).ok().filter(|at| *at < TABLE_MAX) {
+            Some(at) => {
+                if at >= self.table.len() {
+                    self.table.resize_with(at.saturating_add(1), || None);
+                }
+                if let Some(place) = self.table.get_mut(at) {
+                    *place = Some(named);
+                }
+            }
+            None => {
+                self.others.insert(id, named);
+            }
+        }
+    }
+
+    #[inline]
+    fn get_mut(&mut self, id: u32) -> Option<&mut Named> {
+        match usize::try_from(id).ok().and_then(|at| self.table.get_mut(at)) {
+            Some(place) => place.as_mut(),
+            None => self.others.get_mut(&id),
+        }
+    }
+}
+
 /// Samples of one tenant in one record that were applied and not accounted for.
 struct Applied {
     tenant: Option<Arc<TenantHead>>,
@@ -81,19 +116,21 @@ struct Applied {
     oldest: i64,
     bytes: u64,
     samples: u64,
+    /// With those that are in blocks.
+    seen: u64,
 }
 
 impl Default for Applied {
     fn default() -> Self {
         let (newest, oldest) = (i64::MIN, i64::MAX);
-        Self { tenant: None, flushed_before: i64::MIN, newest, oldest, bytes: 0, samples: 0 }
+        Self { tenant: None, flushed_before: i64::MIN, newest, oldest, bytes: 0, samples: 0, seen: 0 }
     }
 }
 
 impl Applied {
     fn account(&self, ingest: &mut Ingest, recovery: &mut Recovery) {
         let Some(head) = &self.tenant else { return };
-        ingest.saw(&head.name, self.newest);
+        ingest.saw(&head.name, self.newest, self.seen);
         head.saw(self.newest);
         head.holds(self.oldest);
         // What was acknowledged is taken back whatever the budget says; appends are refused until there is room.
@@ -109,7 +146,7 @@ struct Replay<'a> {
     catalogue: &'a mut Catalogue,
     ingest: &'a mut Ingest,
     recovery: &'a mut Recovery,
-    series: Numbers<u32, Named>,
+    series: Names,
     /// The tenant of the last entry: nearly always that of the next one.
     tenant: Option<Arc<TenantHead>>,
     /// Whether a deletion may have taken the earliest samples.
@@ -123,7 +160,7 @@ impl<'a> Replay<'a> {
         ingest: &'a mut Ingest,
         recovery: &'a mut Recovery,
     ) -> Self {
-        let series = Numbers::default();
+        let series = Names::default();
         Self { shared, catalogue, ingest, recovery, series, tenant: None, deleted: false }
     }
 
@@ -146,7 +183,7 @@ impl<'a> Replay<'a> {
 
     fn record(&mut self, number: u64, record: Record) {
         if self.ingest.epochs.is_empty() || matches!(record, Record::Epoch) {
-            self.ingest.epochs.push_back(Epoch { first: number, newest: BTreeMap::new() });
+            self.ingest.epochs.push_back(Epoch::begin(number));
         }
         match record {
             Record::Epoch => {}
@@ -174,7 +211,7 @@ impl<'a> Replay<'a> {
     }
 
     fn exemplar(&mut self, entry: &ExemplarEntry) {
-        let Some(Named { head, series, .. }) = self.series.get(&entry.id) else { return };
+        let Some(Named { head, series, .. }) = self.series.get_mut(entry.id) else { return };
         // One that was taken and finds no room now is one of the oldest.
         let _forgotten = self.shared.exemplars_mut().offer(&head.name, &series.labels, &entry.exemplar);
     }
@@ -198,7 +235,7 @@ impl<'a> Replay<'a> {
         let Self { series: named, ingest, recovery, catalogue, .. } = self;
         let mut applied = Applied::default();
         for sample in samples {
-            let Some(Named { head, series, start }) = named.get_mut(&sample.id) else { continue };
+            let Some(Named { head, series, start }) = named.get_mut(sample.id) else { continue };
             if applied.tenant.as_ref().is_none_or(|tenant| !Arc::ptr_eq(tenant, head)) {
                 applied.account(ingest, recovery);
                 let flushed_before = catalogue.flushed_before(number, &head.name);
@@ -206,6 +243,7 @@ impl<'a> Replay<'a> {
             }
             *start = sample.start.unwrap_or(*start);
             applied.newest = applied.newest.max(sample.t);
+            applied.seen = applied.seen.saturating_add(1);
             if sample.t >= applied.flushed_before {
                 let offer = Offer { t: sample.t, start: *start, value: &sample.value };
                 applied.bytes = applied.bytes.saturating_add(series.restore(offer));

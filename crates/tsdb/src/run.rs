@@ -156,7 +156,9 @@ fn interleave(runs: &[Run]) -> Run {
 }
 
 /// Says for each histogram what is known about a reset before it, which stored hints do not tell once samples were
-/// reordered, deleted or merged. Gauges stay gauges; of the first one, and of one after a float, nothing is known.
+/// reordered, deleted or merged. Gauges stay gauges; of the first one, and of one after a float or a gauge, nothing is
+/// known. A reset is left to be found by whoever compares: as from Prometheus, no histogram comes with the hint that
+/// there was one, on which aggregations would warn of hints that contradict each other.
 pub(crate) fn settle_hints(run: Run) -> Run {
     let Column::Mixed(values) = &run.values else { return run };
     let mut settled = Vec::with_capacity(values.len());
@@ -171,9 +173,10 @@ pub(crate) fn settle_hints(run: Run) -> Run {
         let hint = match (&last, histogram.reset_hint) {
             (_, ResetHint::Gauge) => ResetHint::Gauge,
             _ if value.is_stale() => ResetHint::Unknown,
-            (None, _) => ResetHint::Unknown,
-            (Some(last), _) if histogram.detect_reset(last) => ResetHint::Reset,
-            (Some(_), _) => ResetHint::NotReset,
+            (Some(last), _) if last.reset_hint != ResetHint::Gauge && !histogram.detect_reset(last) => {
+                ResetHint::NotReset
+            }
+            _ => ResetHint::Unknown,
         };
         let histogram = if hint == histogram.reset_hint {
             Arc::clone(histogram)
@@ -198,6 +201,8 @@ fn open_hint(histogram: &Arc<Histogram>) -> Arc<Histogram> {
 
 #[cfg(test)]
 mod tests {
+    use hinomi_series::Span;
+
     use super::*;
 
     fn run(points: &[(i64, f64)]) -> Run {
@@ -221,6 +226,37 @@ mod tests {
         assert_eq!(seen(&apart.clone().within(2, 5)), [(5, 1.0)]);
         assert!(apart.clone().within(2, 4).is_empty());
         assert_eq!(seen(&apart.without(&[(4, 9)])), [(1, 3.0)]);
+    }
+
+    #[test]
+    fn hints_say_what_is_known_of_a_reset() {
+        use ResetHint::{Gauge, NotReset, Reset, Unknown};
+        let histogram = |count: f64, reset_hint| {
+            let (positive_spans, positive_buckets) = (vec![Span { offset: 0, length: 1 }], vec![count]);
+            let histogram =
+                Histogram { count, positive_spans, positive_buckets, reset_hint, ..Histogram::default() };
+            Value::Histogram(Arc::new(histogram))
+        };
+        // What was stored, and what is read.
+        let table = [
+            (Some((1.0, Reset)), Some(Unknown)),
+            (Some((2.0, Unknown)), Some(NotReset)),
+            (Some((3.0, Reset)), Some(NotReset)),
+            (Some((2.0, NotReset)), Some(Unknown)),
+            (Some((4.0, Unknown)), Some(NotReset)),
+            (Some((5.0, Gauge)), Some(Gauge)),
+            (Some((6.0, NotReset)), Some(Unknown)),
+            (Some((7.0, Unknown)), Some(NotReset)),
+            (None, None),
+            (Some((8.0, NotReset)), Some(Unknown)),
+        ];
+        let value = |stored: Option<(f64, _)>| {
+            stored.map_or(Value::Float(1.0), |(count, hint)| histogram(count, hint))
+        };
+        let sample = |(t, (stored, _))| Sample { t, start: 0, value: value(stored) };
+        let settled = settle_hints(Run::of((0..).zip(table).map(sample).collect()));
+        let hints = settled.samples().map(|sample| sample.value.as_histogram().map(|found| found.reset_hint));
+        assert_eq!(hints.collect::<Vec<_>>(), table.map(|(_, read)| read));
     }
 
     #[test]

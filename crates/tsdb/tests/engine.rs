@@ -242,9 +242,9 @@ fn hints_about_resets_are_found_anew() {
         let found = db.select(&everything(Vec::new()), &ReadLimit::unlimited()).unwrap();
         let Column::Mixed(values) = &found[0].values else { panic!("histograms") };
         let hints: Vec<_> = values.iter().map(|value| value.as_histogram().map(|h| h.reset_hint)).collect();
-        use ResetHint::{Gauge, NotReset, Reset, Unknown};
+        use ResetHint::{Gauge, NotReset, Unknown};
         let want =
-            [Some(Unknown), Some(NotReset), Some(NotReset), Some(Reset), Some(NotReset), None, Some(Gauge)];
+            [Some(Unknown), Some(NotReset), Some(NotReset), Some(Unknown), Some(NotReset), None, Some(Gauge)];
         assert_eq!(hints, want);
         db.flush().unwrap();
     }

@@ -194,6 +194,8 @@ proptest! {
         let faulty = Faulty::default();
         options.fs = Arc::new(faulty.clone());
         options.ooo_window = Duration::from_hours(100_000);
+        // So that what takes place when the log is full does at some of the steps.
+        options.log_samples_max = 60;
         let mut db = Some(Db::open(options.clone()).unwrap().0);
         let mut model = Model::new();
         for step in steps {

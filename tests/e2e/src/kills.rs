@@ -62,14 +62,20 @@ impl Outcome {
         )
     }
 
-    fn close(&mut self, writers: &Writers) {
+    /// Sums up.
+    ///
+    /// # Errors
+    ///
+    /// When a writer was told what makes senders throw samples away.
+    fn close(mut self, writers: &Writers) -> Result<Self> {
         self.acknowledged = writers.acknowledged();
         self.unknown = writers.unknown();
         let told = writers.refusals();
-        self.refused = told
-            .into_iter()
-            .map(|(status, (times, words))| format!("{times} times {status}: {words}"))
-            .collect();
+        let strange = told.iter().find(|(status, _)| **status != 429 && **status < 500);
+        ensure!(strange.is_none(), "told {strange:?}, which makes senders throw samples away");
+        let words = |(status, (times, words))| format!("{times} times {status}: {words}");
+        self.refused = told.into_iter().map(words).collect();
+        Ok(self)
     }
 }
 
@@ -118,8 +124,7 @@ pub fn again_and_again(plan: &Plan) -> Result<Outcome> {
     server.start_again()?;
     outcome.wrong.extend(writers.wrong_since(writers.first_ms())?);
     outcome.checks += 1;
-    outcome.close(&writers);
-    Ok(outcome)
+    outcome.close(&writers)
 }
 
 /// Fills the disk under the writers, frees it, fills it again and kills: while it is full nothing may be acknowledged
@@ -164,14 +169,7 @@ pub fn full_disk(plan: &Plan) -> Result<Outcome> {
     outcome.kills += 1;
     outcome.wrong.extend(writers.wrong_since(writers.first_ms())?);
     outcome.checks += 1;
-    outcome.close(&writers);
-    let strange = writers.refusals().into_keys().find(|status| *status != 429 && *status < 500);
-    ensure!(
-        strange.is_none(),
-        "told {strange:?}, which makes senders throw samples away: {:?}",
-        writers.refusals()
-    );
-    Ok(outcome)
+    outcome.close(&writers)
 }
 
 fn refusals(writers: &Writers) -> u64 {

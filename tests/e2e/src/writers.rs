@@ -18,10 +18,12 @@ use serde_json::Value;
 /// Series of each writer; a request carries one sample of each.
 pub const SERIES: usize = 40;
 /// Time between two requests' samples.
-pub const STEP_MS: i64 = 1000;
+pub const STEP_MS: i64 = 3000;
 /// Longest range that one question of a check covers.
 const WINDOW_MS: i64 = 2 * HOUR_MS;
 const HOUR_MS: i64 = 3_600_000;
+/// A writer's pause between two requests: what is written has to be read again.
+const PACE_MS: u64 = 8;
 const LIMIT: Duration = Duration::from_secs(20);
 
 /// What one writer knows.
@@ -61,7 +63,7 @@ fn value(writer: usize, series: usize, at_ms: i64) -> f64 {
 }
 
 impl Writers {
-    /// So many, to that address; their samples begin ten days ago, one round a second.
+    /// So many, to that address; their samples begin ten days ago.
     #[must_use]
     pub fn new(address: SocketAddr, writers: usize) -> Self {
         let first_ms = (wall_ms() / HOUR_MS - 240) * HOUR_MS;
@@ -107,7 +109,7 @@ impl Writers {
                     let mut book = lock(&self.books[writer]);
                     book.unknown.remove(&at);
                     book.acknowledged.insert(at);
-                    (true, 0)
+                    (true, PACE_MS)
                 }
                 Ok(answer) => {
                     let words = String::from_utf8_lossy(&answer.body).trim().to_owned();

@@ -49,6 +49,7 @@ fn what_fills_is_told_before_it_is_full() -> Result<()> {
 }
 
 /// A day on which nobody will be at work for long: it is night now, and for two days more.
+#[allow(clippy::disallowed_methods, reason = "the day is that of the machine that is watched")]
 fn far_day() -> Result<&'static str> {
     const FROM_THURSDAY: [&str; 7] = ["thu", "fri", "sat", "sun", "mon", "tue", "wed"];
     let days = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?.as_secs() / 86_400;
@@ -140,6 +141,7 @@ fn disk_is_told(disk: &Disk, hinomi: &Server, receiver: &Receiver) -> Result<()>
 }
 
 /// Shown with `--nocapture`.
+#[allow(clippy::print_stdout, reason = "a test")]
 fn show(what: &str, value: &Value) {
     let text = value["cause"].as_str().or(value.as_str()).unwrap_or_default();
     println!(

@@ -427,6 +427,32 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/hinomi/v1/backup": {
+        parameters: {
+            query?: {
+                /**
+                 * @description Language of the texts for people: causes, reasons, words, labels, messages of errors. Names, ids, enums, the healer
+                 *     `nobody`, commands, log lines and what a runtime says stay as they are.
+                 */
+                lang?: components["parameters"]["Lang"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Everything that is stored, as one archive.
+         * @description No body. State changes, incidents and metrics, all that was acknowledged before the call; writing goes on meanwhile. A tar, compressed with zstd, that ends with a checksum of all of it: docs/formats/backup.md. `hinomi backup` asks for it and `hinomi restore` reads it. One at a time; another one meanwhile is answered 429.
+         */
+        post: operations["backup"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/hinomi/v1/openapi.yaml": {
         parameters: {
             query?: never;
@@ -1677,6 +1703,39 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ReceiverTest"];
+                };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    backup: {
+        parameters: {
+            query?: {
+                /**
+                 * @description Language of the texts for people: causes, reasons, words, labels, messages of errors. Names, ids, enums, the healer
+                 *     `nobody`, commands, log lines and what a runtime says stay as they are.
+                 */
+                lang?: components["parameters"]["Lang"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The archive. */
+            200: {
+                headers: {
+                    /** @description Number of files in it. */
+                    "X-Hinomi-Files"?: number;
+                    /** @description Their bytes. */
+                    "X-Hinomi-Bytes"?: number;
+                    /** @description When it was made, RFC 3339. */
+                    "X-Hinomi-Made-At"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/zstd": string;
                 };
             };
             default: components["responses"]["Error"];

@@ -34,6 +34,8 @@ export async function openPage(browser, base, { language = 'en', theme = 'light'
   })
   page.on('pageerror', (error) => note(`error in the page: ${error.stack ?? error}`))
   page.on('console', (message) => {
+    // Network devices of containers come and go beside the browser, which then asks again by itself.
+    if (message.text().includes('net::ERR_NETWORK_CHANGED')) return
     if (message.type() === 'error' || message.type() === 'warning') note(`console: ${message.text()} (${message.location().url})`)
   })
   await page.addInitScript(() => {

@@ -16,7 +16,7 @@ use super::{FORMAT_VERSION, Keep, RestoreError, Sum, read, restore, tar};
 const NOW: Nanos = Nanos(1_435_781_451_781_000_000);
 
 fn content() -> BTreeMap<&'static str, Vec<u8>> {
-    let noise = |bytes: usize| (0..bytes).map(|n| (n.wrapping_mul(2_654_435_761) >> 7) as u8).collect();
+    let noise = |bytes: usize| (0..bytes).map(|n| n.wrapping_mul(2_654_435_761).to_le_bytes()[1]).collect();
     BTreeMap::from([
         ("metrics/catalogue", noise(700)),
         ("metrics/wal/1.log", b"x".repeat(512)),
@@ -317,4 +317,21 @@ fn targets() {
     std::fs::write(&file, "x").unwrap();
     assert!(restore(&*bytes, &file, true, NOW).unwrap_err().to_string().contains("is no folder"));
     assert!(restore(&*bytes, Path::new("/"), true, NOW).unwrap_err().to_string().contains("is the root"));
+}
+
+/// Changes behind the compression, where its checksums see nothing.
+#[test]
+fn every_changed_byte_of_the_tar_is_noticed() {
+    let plain = zstd::stream::decode_all(&*written(&content())).unwrap();
+    for at in 0..plain.len() {
+        for flip in [1_u8, 0x80] {
+            let mut bad = plain.clone();
+            bad[at] ^= flip;
+            let mut out = Vec::new();
+            let mut frames = Frames::new(&mut out).unwrap();
+            frames.write_all(&bad).unwrap();
+            frames.finish().unwrap();
+            assert!(read(&*out, &mut Memory::default()).is_err(), "{at} of {}", plain.len());
+        }
+    }
 }

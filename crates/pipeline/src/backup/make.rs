@@ -74,10 +74,10 @@ pub(crate) fn remove_leftovers(data_dir: &Path) {
         }
         match std::fs::remove_dir_all(&path) {
             Ok(()) => {
-                tracing::info!(folder = %path.display(), "removed what an unfinished backup or restore left")
+                tracing::info!(folder = %path.display(), "removed what an unfinished backup or restore left");
             }
             Err(error) => {
-                tracing::warn!(%error, folder = %path.display(), "what an unfinished backup or restore left can't be removed")
+                tracing::warn!(%error, folder = %path.display(), "what an unfinished backup or restore left can't be removed");
             }
         }
     }
@@ -250,7 +250,7 @@ fn room(data_dir: &Path, folder: &Path) -> Result<(), Error> {
         while let Some(dir) = folders.pop() {
             // What never changes is below `blocks` and `journal`; of the journal the segment that is written to is
             // copied, which the reserve is for.
-            let linked = links && dir.ends_with("blocks") || links && part == "records";
+            let linked = links && (dir.ends_with("blocks") || part == "records");
             for name in hinomi_disk::file::names_in(&dir).map_err(hinomi_records::Error::from)? {
                 let path = dir.join(name);
                 match path.symlink_metadata() {

@@ -60,7 +60,8 @@ pub fn read(from: impl Read, keep: &mut dyn Keep) -> Result<Head, RestoreError> 
     let mut frames = Decoder::with_buffer(buffered).map_err(RestoreError::io("set up", "zstd".as_ref()))?;
     frames.window_log_max(WINDOW_LOG_MAX).map_err(RestoreError::io("set up", "zstd".as_ref()))?;
     let mut reader = Reader { frames, file: None, buffer: vec![0; BUFFER_BYTES] };
-    reader.all(keep)
+    let read = reader.all(keep);
+    read.map_err(|error| reader.explained(error))
 }
 
 struct Reader<R: Read> {
@@ -104,6 +105,18 @@ impl<R: Read> Reader<R> {
         self.agree(manifest, &head, &contents)?;
         self.end()?;
         Ok(head)
+    }
+
+    /// What was read was not checked yet: where the archive as a whole is damaged, nothing that it says is an explanation.
+    fn explained(&mut self, error: RestoreError) -> RestoreError {
+        use RestoreError::{Refused, Room, Version};
+        if !matches!(error, Refused { .. } | Version { .. } | Room { .. }) {
+            return error;
+        }
+        let damaged = self.damaged("the checksum of the whole does not match".to_owned());
+        let rest = io::copy(self.frames.get_mut(), &mut io::sink());
+        let sum = &self.frames.get_ref().get_ref().sum;
+        if rest.is_ok() && sum.ends_as_an_archive() && !sum.is_whole() { damaged } else { error }
     }
 
     fn head(&mut self) -> Result<Head, RestoreError> {

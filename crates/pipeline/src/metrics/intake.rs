@@ -30,6 +30,8 @@ use gather::{Gather, Item};
 /// Buffers that are kept between requests, at most so many and of this size each.
 const SPARE_MAX: usize = 8;
 const SPARE_MAX_BYTES: u64 = 8 << 20;
+/// Series for which there is room before the first one is read.
+const SERIES_EXPECTED_MAX: usize = 4096;
 /// Requests that are worked on at once; others wait.
 const WORKING_MAX: usize = 8;
 /// Tenants whose series are remembered; beyond, all are forgotten.
@@ -91,6 +93,8 @@ struct Workspace {
     raw: Vec<u8>,
     batch: Batch,
     meter: Meter,
+    /// Series of the last request: the next one has about as many.
+    series: usize,
 }
 
 /// What requests share.
@@ -138,6 +142,7 @@ impl Writes {
             raw: Vec::new(),
             batch: Batch::new(),
             meter: Meter::leaving(&self.budget, 0),
+            series: 0,
         })
     }
 
@@ -188,7 +193,7 @@ impl Metrics {
 
     fn write_in(
         &self,
-        Workspace { raw, batch, meter }: &mut Workspace,
+        Workspace { raw, batch, meter, series }: &mut Workspace,
         tenant: &Tenant,
         version: Version,
         packed: &[u8],
@@ -203,9 +208,13 @@ impl Metrics {
         // Once, and once more for those series that the engine does not know by their references any more.
         for _ in 0..2 {
             batch.clear();
-            let mut gather = Gather::new(version, batch, (meter, held), only.as_deref());
+            let expected = only.as_ref().map_or(*series, Vec::len);
+            let mut gather = Gather::new(version, batch, (meter, held), only.as_deref(), expected);
             request.read(&mut gather)?;
             let (items, wrong) = gather.finish();
+            if only.is_none() {
+                *series = items.len().min(SERIES_EXPECTED_MAX);
+            }
             answer.wrong(wrong);
             let named = name(&items, &cache, batch, &mut answer);
             if batch.is_empty() {

@@ -10,6 +10,7 @@ use hinomi_model::metrics::{
 use hinomi_series::{Labels, Matcher};
 
 use super::column::{ABSENT, Column, Grid, Row, merge, nameless, places_cost, value_cost};
+use super::count::Counts;
 use super::notes::{Note, Notes};
 use super::plan::{Node, Plan};
 use super::{Options, Query, QueryError, Stats};
@@ -47,6 +48,7 @@ pub(super) struct Evaluator<'a> {
     pub(super) instant: bool,
     pub(super) notes: Notes,
     pub(super) stats: Stats,
+    pub(super) counts: Counts,
     /// Samples held now.
     held: usize,
 }
@@ -67,6 +69,7 @@ impl<'a> Evaluator<'a> {
             instant,
             notes: Notes::default(),
             stats: Stats::default(),
+            counts: Counts::default(),
             held: 0,
         }
     }
@@ -76,8 +79,9 @@ impl<'a> Evaluator<'a> {
         if !self.begins(grid)? {
             return Ok(Yield::Rows(Vec::new()));
         }
-        let held = self.held;
+        let (held, begun) = (self.held, self.begin_node());
         let value = self.eval_node(plan, grid)?;
+        self.end_value(begun, plan, &value);
         self.held = held;
         self.hold(value.cost())?;
         Ok(value)
@@ -135,10 +139,18 @@ impl<'a> Evaluator<'a> {
 
     /// Evaluates a plan at the first step, and repeats what it yields at every other.
     fn once(&mut self, plan: &Plan, grid: Grid) -> Result<Yield, QueryError> {
-        let value = self.eval(plan, Grid { len: 1, ..grid })?;
         if grid.len == 1 {
-            return Ok(value);
+            return self.eval(plan, grid);
         }
+        let steps = std::mem::take(&mut self.counts.steps);
+        let before = self.stats.samples;
+        let value = self.eval(plan, Grid { len: 1, ..grid });
+        self.counts.steps = steps;
+        // Every step counts what the one that was evaluated looked at.
+        let looked = self.stats.samples - before;
+        self.stats.samples = before.saturating_add(looked.saturating_mul(count(grid.len)));
+        self.counts.steps.iter_mut().for_each(|step| *step += looked);
+        let value = value?;
         self.hold(value.cost().saturating_mul(grid.len))?;
         Ok(match value {
             Yield::Scalar(values) => {
@@ -281,9 +293,28 @@ impl<'a> Evaluator<'a> {
         Ok(self.limit.draw(self.held)?)
     }
 
-    /// Counts what the steps look at.
-    pub(super) fn looked(&mut self, samples: usize) {
+    /// Counts what a step looks at.
+    pub(super) fn looked(&mut self, step: usize, samples: usize) {
         self.stats.samples += count(samples);
+        if let Some(looked) = self.counts.steps.get_mut(step) {
+            *looked += count(samples);
+        }
+    }
+
+    /// What the steps from one on looked at so far; empty if nobody wants to know.
+    pub(super) fn steps_from(&mut self, step: usize) -> &mut [u64] {
+        self.counts.steps.get_mut(step..).unwrap_or_default()
+    }
+
+    /// Evaluates at steps that are not those of the query: what they look at is not what the query looks at.
+    pub(super) fn uncounted<T>(
+        &mut self,
+        work: impl FnOnce(&mut Self) -> Result<T, QueryError>,
+    ) -> Result<T, QueryError> {
+        let (samples, steps) = (self.stats.samples, std::mem::take(&mut self.counts.steps));
+        let done = work(self);
+        (self.stats.samples, self.counts.steps) = (samples, steps);
+        done
     }
 
     /// Whether to go on; asked for every row.

@@ -7,14 +7,21 @@ use super::QueryError;
 use super::column::Grid;
 use crate::ast::{
     Aggregate, AggregateOp, At, Binary, BinaryOp, Call, DurationContext, DurationError, Edges, Expr,
-    Matching, MatrixSelector, Shift, Subquery, VectorSelector,
+    Matching, MatrixSelector, Shift, Span, Subquery, VectorSelector,
 };
 
-/// A node, and the byte of the query at which it begins.
+/// A node, the byte of the query at which it begins, and the one behind it.
 #[derive(Debug)]
 pub(super) struct Plan {
     pub(super) pos: u32,
+    pub(super) end: u32,
     pub(super) node: Node,
+}
+
+impl Plan {
+    fn at(span: Span, node: Node) -> Self {
+        Self { pos: span.start, end: span.end, node }
+    }
 }
 
 /// What is to be done.
@@ -55,8 +62,12 @@ pub(super) struct Moved {
 
 impl Moved {
     /// The point in time that a step looks at.
-    pub(super) fn from(self, step: i64) -> i64 {
-        self.at.unwrap_or(step).saturating_sub(self.offset)
+    pub(super) const fn from(self, step: i64) -> i64 {
+        let point = match self.at {
+            Some(at) => at,
+            None => step,
+        };
+        point.saturating_sub(self.offset)
     }
 }
 
@@ -188,8 +199,8 @@ struct Planned {
 }
 
 impl Planned {
-    fn varying(pos: u32, node: Node) -> Self {
-        Self { plan: Plan { pos, node }, constant: false, once: false }
+    fn varying(span: Span, node: Node) -> Self {
+        Self { plan: Plan::at(span, node), constant: false, once: false }
     }
 
     /// The plan, evaluated once where that pays.
@@ -199,7 +210,7 @@ impl Planned {
 }
 
 fn once(plan: Plan) -> Plan {
-    Plan { pos: plan.pos, node: Node::Once(Box::new(plan)) }
+    Plan { pos: plan.pos, end: plan.end, node: Node::Once(Box::new(plan)) }
 }
 
 /// Plans a query.
@@ -212,19 +223,19 @@ pub(super) fn plan(expr: &Expr, frame: &Frame) -> Result<Plan, QueryError> {
 }
 
 fn visit(expr: &Expr, frame: &Frame, around: Around) -> Result<Planned, QueryError> {
-    let pos = expr.span().start;
+    let span = expr.span();
     match expr {
         Expr::Number(number) => {
-            Ok(Planned { plan: Plan { pos, node: Node::Number(number.value) }, constant: true, once: false })
+            Ok(Planned { plan: Plan::at(span, Node::Number(number.value)), constant: true, once: false })
         }
         Expr::String(text) => {
             let node = Node::Text(text.value.clone());
-            Ok(Planned { plan: Plan { pos, node }, constant: true, once: false })
+            Ok(Planned { plan: Plan::at(span, node), constant: true, once: false })
         }
         Expr::Vector(selector) => {
             let selector = select(selector, frame, around)?;
             let constant = selector.shift.at.is_some();
-            Ok(Planned { plan: Plan { pos, node: Node::Select(selector) }, constant, once: constant })
+            Ok(Planned { plan: Plan::at(span, Node::Select(selector)), constant, once: constant })
         }
         Expr::Matrix(matrix) => range(matrix, frame, around),
         Expr::Subquery(inner) => subquery(inner, frame, around),
@@ -235,7 +246,7 @@ fn visit(expr: &Expr, frame: &Frame, around: Around) -> Result<Planned, QueryErr
             let inner = visit(&unary.expr, frame, around)?;
             let (constant, once) = (inner.constant, inner.once);
             let node = if unary.minus { Node::Negate(Box::new(inner.plan)) } else { inner.plan.node };
-            Ok(Planned { plan: Plan { pos, node }, constant, once })
+            Ok(Planned { plan: Plan::at(span, node), constant, once })
         }
         Expr::Paren(paren) => visit(&paren.expr, frame, around),
         Expr::Error(_) => Err(QueryError::bad_data("the query could not be understood")),
@@ -270,7 +281,7 @@ fn range(matrix: &MatrixSelector, frame: &Frame, around: Around) -> Result<Plann
     let range = matrix.range.range_ms(frame.durations()).map_err(|error| bad_duration(&error))?;
     let constant = selector.shift.at.is_some();
     let node = Node::Range(RangeSelector { selector, range });
-    Ok(Planned { plan: Plan { pos: matrix.span.start, node }, constant, once: false })
+    Ok(Planned { plan: Plan::at(matrix.span, node), constant, once: false })
 }
 
 fn subquery(inner: &Subquery, frame: &Frame, around: Around) -> Result<Planned, QueryError> {
@@ -285,13 +296,13 @@ fn subquery(inner: &Subquery, frame: &Frame, around: Around) -> Result<Planned, 
     let shift = moved(&inner.shift, frame)?;
     let constant = shift.at.is_some();
     let node = Node::Subquery(Box::new(Inner { plan, range, step: step.max(1), shift }));
-    Ok(Planned { plan: Plan { pos: inner.span.start, node }, constant, once: false })
+    Ok(Planned { plan: Plan::at(inner.span, node), constant, once: false })
 }
 
 fn call(node: &Call, frame: &Frame, around: Around) -> Result<Planned, QueryError> {
-    let pos = node.span.start;
+    let span = node.span;
     if let Some(number) = frame.folded(node) {
-        return Ok(Planned { plan: Plan { pos, node: Node::Number(number) }, constant: true, once: false });
+        return Ok(Planned { plan: Plan::at(span, Node::Number(number)), constant: true, once: false });
     }
     let name = node.function.name;
     let around = around.with_call(name);
@@ -301,7 +312,7 @@ fn call(node: &Call, frame: &Frame, around: Around) -> Result<Planned, QueryErro
     let of_selectors = args.iter().all(|arg| matches!(arg.plan.node, Node::Select(_)));
     let constant = constants && (!STEPWISE.contains(&name) || (name == "timestamp" && of_selectors));
     let args = args.into_iter().map(|arg| if constant { arg.plan } else { arg.wrapped() }).collect();
-    let plan = Plan { pos, node: Node::Call(Function { name, args }) };
+    let plan = Plan::at(span, Node::Call(Function { name, args }));
     Ok(Planned { plan, constant, once: constant })
 }
 
@@ -316,7 +327,7 @@ fn aggregate(node: &Aggregate, frame: &Frame, around: Around) -> Result<Planned,
     let mut labels = node.grouping.clone();
     labels.sort_unstable();
     let group = Group { op: node.op, plan: inner.plan, param, labels, without: node.without };
-    let plan = Plan { pos: node.span.start, node: Node::Aggregate(Box::new(group)) };
+    let plan = Plan::at(node.span, Node::Aggregate(Box::new(group)));
     Ok(Planned { plan, constant, once })
 }
 
@@ -328,10 +339,10 @@ fn binary(node: &Binary, frame: &Frame, around: Around) -> Result<Planned, Query
     let (left, right) = if constant { (left.plan, right.plan) } else { (left.wrapped(), right.wrapped()) };
     let matching = node.matching.clone().unwrap_or_default();
     let pair = Pair { op: node.op, left, right, matching, return_bool: node.return_bool };
-    let pos = node.span.start;
+    let span = node.span;
     if constant {
-        let plan = Plan { pos, node: Node::Binary(Box::new(pair)) };
+        let plan = Plan::at(span, Node::Binary(Box::new(pair)));
         return Ok(Planned { plan, constant, once: true });
     }
-    Ok(Planned::varying(pos, Node::Binary(Box::new(pair))))
+    Ok(Planned::varying(span, Node::Binary(Box::new(pair))))
 }

@@ -16,11 +16,13 @@ pub(super) struct Track<'a, T: Clone> {
     pub(super) values: Cow<'a, [T]>,
     /// When what each counts began, 0 where unknown; empty if that is known of none.
     pub(super) starts: Cow<'a, [i64]>,
+    /// Whether each number is known to be at least the one before, and no start to be known: then nothing began anew.
+    pub(super) rises: bool,
 }
 
 impl<T: Clone> Default for Track<'_, T> {
     fn default() -> Self {
-        Self { times: Cow::default(), values: Cow::Owned(Vec::new()), starts: Cow::default() }
+        Self { times: Cow::default(), values: Cow::Owned(Vec::new()), starts: Cow::default(), rises: false }
     }
 }
 
@@ -40,6 +42,24 @@ impl<T: Clone> Track<'_, T> {
             values: self.values.get(from..to).unwrap_or_default(),
             starts: self.starts.get(from..to).unwrap_or_default(),
         }
+    }
+}
+
+impl<'a> Track<'a, f64> {
+    /// Numbers without staleness markers; lent if there are none.
+    fn without_stale(times: &'a [i64], values: &'a [f64], starts: Option<&'a [i64]>) -> Self {
+        let starts = starts.unwrap_or_default();
+        let rises = only_rises(values);
+        if rises || !any_stale(values) {
+            let rises = rises && starts.is_empty();
+            return Self { times: times.into(), values: values.into(), starts: starts.into(), rises };
+        }
+        let kept = |some: &'a [i64]| {
+            let some = some.iter().zip(values).filter(|(_, value)| !is_stale(**value));
+            Cow::Owned(some.map(|(some, _)| *some).collect())
+        };
+        let values = values.iter().copied().filter(|value| !is_stale(*value)).collect();
+        Self { times: kept(times), values: Cow::Owned(values), starts: kept(starts), rises: false }
     }
 }
 
@@ -118,15 +138,13 @@ impl<'a> Points<'a> {
         let starts = series.starts.filter(|_| with_starts);
         let mut points = Self::default();
         match series.values {
-            ColumnView::Floats(values) if !any_stale(values) => {
-                points.floats.times = Cow::Borrowed(series.timestamps);
-                points.floats.values = Cow::Borrowed(values);
-                points.floats.starts = starts.map_or_else(Cow::default, Cow::Borrowed);
-            }
             ColumnView::Floats(values) => {
-                for (at, (time, value)) in series.timestamps.iter().zip(values).enumerate() {
-                    points.push(*time, Value::Float(*value), start_at(starts, at));
-                }
+                // A series that ended has a marker at its end.
+                let end = values.iter().rposition(|value| !is_stale(*value)).map_or(0, |last| last + 1);
+                let values = values.get(..end).unwrap_or_default();
+                let times = series.timestamps.get(..end).unwrap_or_default();
+                let starts = starts.map(|starts| starts.get(..end).unwrap_or_default());
+                points.floats = Track::without_stale(times, values, starts);
             }
             ColumnView::Mixed(values) => {
                 for (at, (time, value)) in series.timestamps.iter().zip(values).enumerate() {
@@ -188,9 +206,22 @@ fn start_at(starts: Option<&[i64]>, at: usize) -> Option<i64> {
     starts.map(|starts| starts.get(at).copied().unwrap_or_default())
 }
 
-/// Whether one of the numbers is a staleness marker. Looks at several at once.
+/// Whether each number is at least the one before, which no NaN is: the one look that counters take, gauges soon fail it.
+fn only_rises(values: &[f64]) -> bool {
+    let next = values.get(1..).unwrap_or_default();
+    values.len() > 1
+        && values
+            .chunks(64)
+            .zip(next.chunks(64))
+            .all(|(values, next)| values.iter().zip(next).fold(true, |all, (a, b)| all & (a <= b)))
+}
+
+/// Whether one of the numbers is a staleness marker, which is one of those that are none. Looks at several at once.
 fn any_stale(values: &[f64]) -> bool {
-    values.chunks(64).any(|some| some.iter().fold(false, |found, value| found | is_stale(*value)))
+    values.chunks(64).any(|some| {
+        let odd = some.iter().fold(false, |found, value| found | value.is_nan());
+        odd && some.iter().any(|value| is_stale(*value))
+    })
 }
 
 fn unhinted(value: Value) -> Value {

@@ -72,39 +72,20 @@ fn of_floats(kind: Rate, window: &Window<'_>, note: &mut dyn FnMut(Note)) -> Opt
     Some(Value::Float(change * stretch.factor))
 }
 
-/// As [`apply`], of numbers alone whose starts are not known. `base` is the place of the first sample in its series,
-/// `resets` are the places in the series at which the counter began anew.
-pub(super) fn plain(
-    kind: Rate,
-    (times, values): (&[i64], &[f64]),
-    (start, end): (i64, i64),
-    base: usize,
-    resets: &[usize],
-) -> Option<f64> {
-    let (first, last) = (*values.first()?, *values.last()?);
-    let mut change = last - first;
-    if kind.counter() && !resets.is_empty() {
-        change += lost(resets, base, values);
-    }
-    let share = (change > 0.0 && first >= 0.0).then(|| first / change);
-    let between = Between { first: *times.first()?, last: *times.last()?, count: times.len(), start, end };
-    Some(change * stretch_of(kind, &between, 0, share)?.factor)
-}
-
 /// What a counter had reached before each reset among the values.
-fn lost(resets: &[usize], base: usize, values: &[f64]) -> f64 {
+pub(super) fn lost(resets: &[usize], base: usize, values: &[f64]) -> f64 {
     let from = resets.partition_point(|place| *place <= base);
     let places = resets.iter().skip(from).take_while(|place| **place < base + values.len());
     places.filter_map(|place| values.get(place - base - 1)).sum()
 }
 
-/// Where samples lie in a range: times of the first and the last of `count`, and its ends.
-struct Between {
-    first: i64,
-    last: i64,
-    count: usize,
-    start: i64,
-    end: i64,
+/// Where samples lie in a range: times of the first and the last of `count`, which is not 0, and its ends.
+pub(super) struct Between {
+    pub(super) first: i64,
+    pub(super) last: i64,
+    pub(super) count: usize,
+    pub(super) start: i64,
+    pub(super) end: i64,
 }
 
 fn stretch<T>(
@@ -115,45 +96,60 @@ fn stretch<T>(
 ) -> Option<Stretch> {
     let (first, last) = (*samples.times.first()?, *samples.times.last()?);
     let between = Between { first, last, count: samples.len(), start: window.start, end: window.end };
-    stretch_of(kind, &between, samples.start(0), share)
+    let begin = samples.start(0);
+    let from_zero = kind.counter() && begin != 0 && begin > window.start && begin < first;
+    let reach = Reach::of(kind, &between, from_zero.then_some(begin))?;
+    Some(Stretch { factor: reach.factor(share.filter(|_| kind.counter())), from_zero })
 }
 
-/// Stretches to the ends of the range, where samples lie close enough to them; otherwise by half the mean
-/// distance between samples, and of a counter never to before it was zero. `begin` is when the first sample's count
-/// began, 0 where unknown.
-fn stretch_of(kind: Rate, between: &Between, begin: i64, share: Option<f64>) -> Option<Stretch> {
-    let Between { first, last, count, start, end } = *between;
-    let intervals = count - 1;
-    let mut to_end = (end - last) as f64 / 1_000.0;
-    let mut sampled = (last - first) as f64 / 1_000.0;
-    let distance = if intervals > 0 { sampled / intervals as f64 } else { 0.0 };
-    let close = distance * 1.1;
-    let from_zero = kind.counter() && begin != 0 && begin > start && begin < first;
-    let mut to_start = 0.0;
-    if from_zero {
-        sampled = (last - begin) as f64 / 1_000.0;
-    } else if intervals == 0 {
-        return None;
-    } else {
-        to_start = (first - start) as f64 / 1_000.0;
-        if to_start >= close {
-            to_start = distance / 2.0;
+/// How far samples reach, and how far they are stretched: to the ends of the range, where they lie close enough to
+/// them, otherwise by half the mean distance between them. Seconds.
+#[derive(Clone, Copy)]
+pub(super) struct Reach {
+    pub(super) sampled: f64,
+    pub(super) to_start: f64,
+    to_end: f64,
+    /// Length of the range, if the result is per second.
+    range: Option<f64>,
+    /// The factor, unless a counter would have been below zero at the start.
+    pub(super) whole: f64,
+}
+
+impl Reach {
+    /// `begin` is when the first sample's count began, if that lies within the range. `None` if one sample tells
+    /// nothing.
+    pub(super) fn of(kind: Rate, between: &Between, begin: Option<i64>) -> Option<Self> {
+        let Between { first, last, count, start, end } = *between;
+        let seconds = |millis: i64| millis as f64 / 1_000.0;
+        let intervals = count - 1;
+        let apart = seconds(last - first);
+        let distance = if intervals > 0 { apart / intervals as f64 } else { 0.0 };
+        let near = |gap: f64| if gap >= distance * 1.1 { distance / 2.0 } else { gap };
+        let (sampled, to_start) = match begin {
+            Some(begin) => (seconds(last - begin), 0.0),
+            None if intervals == 0 => return None,
+            None => (apart, near(seconds(first - start))),
+        };
+        let to_end = near(seconds(end - last));
+        let range = kind.per_second().then(|| seconds(end - start));
+        let reach = Self { sampled, to_start, to_end, range, whole: 0.0 };
+        Some(Self { whole: reach.factor_from(to_start), ..reach })
+    }
+
+    fn factor_from(&self, to_start: f64) -> f64 {
+        let stretched = (self.sampled + to_start + self.to_end) / self.sampled;
+        let factor = if self.sampled == 0.0 { 1.0 } else { stretched };
+        self.range.map_or(factor, |range| factor / range)
+    }
+
+    /// What a change is multiplied with. `share` is what a counter's first sample is of its change: it is never
+    /// stretched to before it was zero.
+    pub(super) fn factor(&self, share: Option<f64>) -> f64 {
+        match share.map(|share| self.sampled * share) {
+            Some(to_zero) if to_zero < self.to_start => self.factor_from(to_zero),
+            _ => self.whole,
         }
-        if let Some(share) = share.filter(|_| kind.counter()) {
-            let to_zero = sampled * share;
-            if to_zero < to_start {
-                to_start = to_zero;
-            }
-        }
     }
-    if to_end >= close {
-        to_end = distance / 2.0;
-    }
-    let mut factor = if sampled == 0.0 { 1.0 } else { (sampled + to_start + to_end) / sampled };
-    if kind.per_second() {
-        factor /= (end - start) as f64 / 1_000.0;
-    }
-    Some(Stretch { factor, from_zero })
 }
 
 fn of_histograms(kind: Rate, window: &Window<'_>, note: &mut dyn FnMut(Note)) -> Option<Value> {

@@ -29,14 +29,29 @@ impl Evaluator<'_> {
         self.scan_at(selector, grid, &mut |evaluator, series| {
             let (at, part) = lived(&series, selector.shift, grid, lookback);
             newest(&series, selector.shift, part, lookback, &mut column);
-            let looked = taken(&column);
-            evaluator.looked(looked);
-            if looked == 0 {
+            if !evaluator.take(&column, at) {
                 return Ok(());
             }
             let (labels, column) = (series.labels, &mut column);
             each(evaluator, Streamed { labels, nameless: false, drop_name: false, at, column })
         })
+    }
+
+    /// Counts the samples of a column whose first step is that at a place. Whether there is any.
+    fn take(&mut self, column: &Column, at: usize) -> bool {
+        let cost = |step: usize| match column {
+            Column::Floats(values) => usize::from(values.get(step).is_some_and(|value| !absent(*value))),
+            Column::Mixed(values) => values.get(step).and_then(Option::as_ref).map_or(0, value_cost),
+        };
+        let all: usize = match column {
+            Column::Floats(values) => values.iter().map(|value| usize::from(!absent(*value))).sum(),
+            Column::Mixed(_) => (0..column.len()).map(cost).sum(),
+        };
+        self.stats.samples += all as u64;
+        for (step, looked) in self.steps_from(at).iter_mut().enumerate().take(column.len()) {
+            *looked += cost(step) as u64;
+        }
+        all > 0
     }
 
     /// Series with the samples that the steps of a grid may look back at.
@@ -118,6 +133,7 @@ impl Evaluator<'_> {
             };
             if !points.is_empty() {
                 evaluator.hold(points.len())?;
+                evaluator.looked(0, points.len());
                 streams.push(SampleStream { labels: labels.clone(), points });
             }
             Ok(())
@@ -151,8 +167,8 @@ impl Evaluator<'_> {
             evaluator.hold(places_cost(grid.len))?;
             let points = Points::of_series(&series, false);
             let mut samples = Vec::with_capacity(grid.len);
-            for time in grid.times() {
-                samples.push(evaluator.smoothed_at(&points, shift.from(time), &series, pos));
+            for (step, time) in grid.times().enumerate() {
+                samples.push(evaluator.smoothed_at(&points, (step, shift.from(time)), &series, pos));
             }
             let column = Column::collect(samples);
             if !column.is_empty() {
@@ -166,13 +182,13 @@ impl Evaluator<'_> {
     fn smoothed_at(
         &mut self,
         points: &Points<'_>,
-        at: i64,
+        (step, at): (usize, i64),
         series: &SeriesView<'_>,
         pos: u32,
     ) -> Option<hinomi_series::Value> {
         let lookback = self.options.lookback_ms;
         let (floats, histograms) = points.window(at.saturating_sub(lookback), at.saturating_add(lookback));
-        self.looked(floats.len() + histograms.len());
+        self.looked(step, floats.len() + histograms.len());
         match (floats.is_empty(), histograms.is_empty()) {
             (true, true) => None,
             (false, false) => {
@@ -225,14 +241,6 @@ fn lived(series: &SeriesView<'_>, shift: Moved, grid: Grid, lookback: i64) -> (u
             grid.part(first.saturating_add(shift.offset), behind.saturating_add(shift.offset))
         }
         _ => (0, grid),
-    }
-}
-
-/// What the samples of a column cost, those places left out that hold none.
-fn taken(column: &Column) -> usize {
-    match column {
-        Column::Floats(values) => values.iter().map(|value| usize::from(!absent(*value))).sum(),
-        Column::Mixed(values) => values.iter().flatten().map(value_cost).sum(),
     }
 }
 

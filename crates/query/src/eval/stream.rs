@@ -1,6 +1,8 @@
 //! Rows one by one: what selectors and functions over ranges yield is handed on as it comes, so that an aggregation
 //! holds one row at a time, and only the steps at which its series lived.
 
+use std::time::Duration;
+
 use hinomi_series::Labels;
 
 use super::QueryError;
@@ -43,10 +45,12 @@ impl Evaluator<'_> {
         match &plan.node {
             _ if !self.begins(grid)? => Ok(()),
             Node::Select(selector) if selector.edges != Edges::Smoothed => {
-                self.each_newest_row(selector, grid, each)
+                self.counted(plan, each, |evaluator, each| evaluator.each_newest_row(selector, grid, each))
             }
             Node::Call(call) => match RangeFunction::of_stored(call) {
-                Some((function, place)) => self.each_window_row(call, function, place, grid, each),
+                Some((function, place)) => self.counted(plan, each, |evaluator, each| {
+                    evaluator.each_window_row(call, function, place, grid, each)
+                }),
                 None => self.each_of_rows(plan, grid, each),
             },
             _ => self.each_of_rows(plan, grid, each),
@@ -73,7 +77,10 @@ impl Evaluator<'_> {
         if let Node::Select(selector) = &plan.node
             && selector.edges == Edges::Smoothed
         {
-            return self.smoothed(selector, plan.pos, grid);
+            let begun = self.begin_node();
+            let rows = self.smoothed(selector, plan.pos, grid)?;
+            self.end_node(begun, plan, rows.len(), Duration::ZERO);
+            return Ok(rows);
         }
         let mut rows = Vec::new();
         self.stream(plan, grid, &mut |evaluator, row| {

@@ -7,7 +7,7 @@ use axum::response::IntoResponse as _;
 use hinomi_model::metrics::ReadError;
 use hinomi_pipeline::Question;
 use hinomi_query::ast::Expr;
-use hinomi_query::eval::{self, Answered};
+use hinomi_query::eval::{self, Answered, Counting, NodeCounts};
 
 use super::answer::{self, Answer, TRUNCATED, Written, success};
 use super::failure::Failure;
@@ -95,6 +95,12 @@ struct Asking<'a> {
 
 fn evaluate(question: &Question, asking: &Asking<'_>) -> Result<Written, eval::QueryError> {
     let began = Instant::now();
+    let asked = asking.params.get("stats");
+    let question = &question.counting(match asked {
+        "all" => Counting::Steps,
+        "explain" => Counting::Nodes,
+        _ => Counting::Totals,
+    });
     let answer = match asking.when {
         When::At(time) => question.instant(asking.text, asking.expr, time)?,
         When::Range(range) => question.range(asking.text, asking.expr, range)?,
@@ -122,8 +128,8 @@ fn evaluate(question: &Question, asking: &Asking<'_>) -> Result<Written, eval::Q
     let data = |json: &mut Json| {
         json.raw("{");
         json.answered(&answer.value, asking.limit);
-        if !asking.params.get("stats").is_empty() {
-            stats(json, &answer.stats, asking.prepared, question.queued(), took);
+        if !asked.is_empty() {
+            stats(json, &answer, asking.prepared, question.queued(), took);
         }
         json.raw("}");
     };
@@ -141,7 +147,7 @@ fn weigh(answered: &Answered) -> u64 {
     (series as u64).saturating_mul(SERIES_BYTES).saturating_add((points as u64).saturating_mul(POINT_BYTES))
 }
 
-fn stats(json: &mut Json, stats: &eval::Stats, prepared: Duration, queued: Duration, took: Duration) {
+fn stats(json: &mut Json, answer: &eval::Answer, prepared: Duration, queued: Duration, took: Duration) {
     json.raw(",\"stats\":{\"timings\":{");
     let timings = [
         ("evalTotalTime", prepared + took),
@@ -159,11 +165,55 @@ fn stats(json: &mut Json, stats: &eval::Stats, prepared: Duration, queued: Durat
         json.key(name);
         json.raw(&format!("{:.9}", time.as_secs_f64()));
     }
-    json.raw("},\"samples\":{\"totalQueryableSamples\":");
-    json.whole(stats.samples);
+    json.raw("},\"samples\":{");
+    if let Some(counted) = &answer.counted {
+        json.raw("\"totalQueryableSamplesPerStep\":");
+        json.list(counted.steps.iter(), |json, (time, samples)| {
+            json.raw("[");
+            json.seconds(*time);
+            json.raw(",");
+            json.whole(*samples);
+            json.raw("]");
+        });
+        json.raw(",");
+    }
+    json.raw("\"totalQueryableSamples\":");
+    json.whole(answer.stats.samples);
     json.raw(",\"peakSamples\":");
-    json.whole(stats.samples_peak);
-    json.raw("}}");
+    json.whole(answer.stats.samples_peak);
+    json.raw("}");
+    let nodes = answer.counted.iter().flat_map(|counted| &counted.nodes);
+    if nodes.clone().next().is_some() {
+        json.raw(",\"explain\":");
+        json.list(nodes, explained);
+    }
+    json.raw("}");
+}
+
+/// A node of the query's tree: Hinomi's own addition, for `hinomi query --explain`.
+fn explained(json: &mut Json, node: &NodeCounts) {
+    json.raw("{\"depth\":");
+    json.whole(node.depth as u64);
+    json.raw(",\"expr\":");
+    json.text(&node.expr);
+    json.raw(",\"type\":");
+    json.text(node.kind);
+    if let Some(cost) = &node.cost {
+        json.raw(",\"cost\":{");
+        let counts = [
+            ("series", cost.series),
+            ("seriesRead", cost.series_read),
+            ("samplesRead", cost.samples_read),
+            ("samples", cost.samples),
+        ];
+        for (name, count) in counts {
+            json.key(name);
+            json.whole(count);
+            json.raw(",");
+        }
+        json.raw(&format!("\"seconds\":{:.9}}}", cost.time.as_secs_f64()));
+    }
+    json.raw("}");
 }
 
 /// `GET|POST /api/v1/format_query`.

@@ -2,12 +2,15 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
+use std::os::unix::fs::MetadataExt as _;
 use std::time::{Duration, Instant};
 
-use hinomi_model::Nanos;
+use hinomi_model::{Nanos, Tenant};
 use hinomi_pipeline::Handle;
+use hinomi_series::Labels;
+use hinomi_tsdb::{Batch, SeriesKey};
 
-use crate::running::{ask, get, start, start_with};
+use crate::running::{ask, get, start, start_in, start_with};
 
 const PATH: &str = "/api/hinomi/v1/backup";
 
@@ -53,7 +56,7 @@ async fn a_backup_is_whole_and_leaves_nothing_behind() {
     let to = dir.path().join("data");
     let restored = hinomi_pipeline::backup::restore(&*body, &to, false, Nanos(0)).unwrap();
     assert!(head.contains(&format!("\r\nx-hinomi-bytes: {}\r", restored.head.bytes)), "{head}");
-    assert!(to.join("metrics/catalogue").exists() || to.join("metrics").exists());
+    assert!(to.join("metrics/wal").exists());
     assert!(
         to.join("records/journal").exists() && !to.join("LOCK").exists() && !to.join("sessions").exists()
     );
@@ -132,4 +135,32 @@ async fn who_goes_away_leaves_no_copy() {
     assert_eq!(get(address, "/api/hinomi/v1/status").await.status, 200, "others are answered meanwhile");
     drop(stream);
     no_copies(&running.handle).await;
+}
+
+/// Blocks are linked while they are sent, and come back with their samples.
+#[tokio::test(flavor = "multi_thread")]
+async fn blocks_are_linked_and_come_back() {
+    let running = start().await;
+    let handle = running.handle.clone();
+    let files = tokio::task::spawn_blocking(move || {
+        let now_ms = handle.now().0 / 1_000_000;
+        let mut batch = Batch::new();
+        let series = batch.series(SeriesKey::Labels(Labels::from_pairs([("__name__", "kept")])));
+        (0..100).for_each(|n: i32| batch.sample(series, now_ms - 100 + i64::from(n), f64::from(n)));
+        handle.metrics().append(&Tenant::default(), &batch).unwrap();
+        handle.metrics().db().flush().unwrap();
+        let backup = handle.back_up().unwrap();
+        let copy = handle.settings().data_dir.join(&copies(&handle)[0]).join("metrics/blocks");
+        let linked = std::fs::read_dir(copy).unwrap().map(|entry| entry.unwrap().metadata().unwrap().nlink());
+        assert_eq!(linked.collect::<Vec<_>>(), [2]);
+        backup.head().files
+    });
+    let files = files.await.unwrap();
+    let (head, body) = whole(running.address).await;
+    assert!(head.contains(&format!("\r\nx-hinomi-files: {files}\r")), "{head}");
+    let folder = tempfile::tempdir().unwrap();
+    hinomi_pipeline::backup::restore(&*body, folder.path(), false, Nanos(0)).unwrap();
+    let copy = start_in(folder, "listen: 127.0.0.1:0\n").await;
+    let answer = get(copy.address, "/api/v1/query?query=count_over_time(kept%5B1h%5D)").await;
+    assert_eq!(answer.json()["data"]["result"][0]["value"][1], "100", "{}", answer.body);
 }

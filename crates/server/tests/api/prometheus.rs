@@ -79,7 +79,17 @@ async fn answers_have_prometheus_shapes() {
     assert!(answer["infos"][0].as_str().unwrap().starts_with("PromQL info: metric might not be a counter"));
     let stats = &answer["data"]["stats"];
     assert_eq!(stats["samples"]["totalQueryableSamples"], 20);
+    assert_eq!(stats["samples"]["totalQueryableSamplesPerStep"], json!([[end, 20]]));
+    assert_eq!(stats["explain"], json!(null));
     assert!(stats["timings"]["evalTotalTime"].as_f64().unwrap() > 0.0);
+    let sum = format!("query_range?query=sum(rate(load[5m]))&start={start}&end={end}&step=15s&stats=explain");
+    let stats = &get(at, &sum).await.json()["data"]["stats"];
+    let steps = &stats["samples"]["totalQueryableSamplesPerStep"];
+    assert_eq!((steps.as_array().unwrap().len(), &steps[2]), (3, &json!([end, 20])));
+    let plan: Vec<_> = stats["explain"].as_array().unwrap().iter().map(|node| node["expr"].clone()).collect();
+    assert_eq!(plan, ["sum(rate(load[5m]))", "rate(load[5m])", "load[5m]"]);
+    let cost = &stats["explain"][1]["cost"];
+    assert_eq!((&cost["series"], &cost["samples"]), (&json!(1), &stats["samples"]["totalQueryableSamples"]));
     let answer = get(at, &format!("query?query=up&time={end}&limit=1")).await.json();
     assert_eq!(answer["data"]["result"].as_array().unwrap().len(), 1);
     assert_eq!(answer["warnings"], json!(["results truncated due to limit"]));

@@ -1,11 +1,12 @@
 //! Columns that were decoded lately, kept for the next question: bounded, and drawn from the budget.
 
-use std::collections::HashMap;
+use std::hash::{Hash, Hasher};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use hinomi_base::budget::{Budget, Share};
 
 use crate::bytes::as_u64;
+use crate::mix::Numbers;
 
 /// They take at most this part of the budget.
 const PART_OF_BUDGET: u64 = 8;
@@ -15,10 +16,21 @@ const BYTES_MAX: u64 = 256 << 20;
 const ENTRY_BYTES: u64 = 96;
 
 /// Names a column: which opening of a block, and the place of its values or the number of its times.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Key {
     Times(u64, u32),
     Values(u64, u64),
+}
+
+impl Hash for Key {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let (block, place) = match *self {
+            Self::Times(block, number) => (block.wrapping_mul(2), u64::from(number)),
+            Self::Values(block, place) => (block.wrapping_mul(2).wrapping_add(1), place),
+        };
+        state.write_u64(block);
+        state.write_u64(place);
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -38,8 +50,8 @@ struct Entry {
 /// takes its place.
 #[derive(Debug, Default)]
 struct Generations {
-    young: HashMap<Key, Entry>,
-    old: HashMap<Key, Entry>,
+    young: Numbers<Key, Entry>,
+    old: Numbers<Key, Entry>,
     young_bytes: u64,
 }
 

@@ -14,6 +14,8 @@ const XOR: u8 = 5;
 /// With this bit, patches stand before the form's own bytes.
 const PATCHED: u8 = 0x80;
 
+/// Where the other forms take more bytes a number than this, those of decimals are tried as floats too.
+const FLOATS_FROM: usize = 2;
 /// `pco` does not pay below this many numbers.
 const PCO_MIN: usize = 24;
 
@@ -34,19 +36,21 @@ pub(crate) fn encode_values(encoder: &mut Encoder, values: &[f64], out: &mut Vec
     }
     let mut best = vec![XOR];
     encode_xor(values, &mut best);
-    let mut offer = |candidate: Option<Vec<u8>>| {
-        if let Some(candidate) = candidate.filter(|candidate| candidate.len() < best.len()) {
-            best = candidate;
-        }
-    };
     if let Some(decimal) = &decimal {
-        offer(integers(encoder.effort, decimal));
-        offer(steps_of_steps(encoder, decimal));
+        offer(&mut best, integers(encoder.effort, decimal));
+        offer(&mut best, steps_of_steps(encoder, decimal));
     }
-    if decimal.is_none() || encoder.effort == Effort::Thorough {
-        offer(floats(encoder.effort, values));
+    let dear = best.len() > values.len().saturating_mul(FLOATS_FROM);
+    if decimal.is_none() || (encoder.effort == Effort::Thorough && dear) {
+        offer(&mut best, floats(encoder.effort, values));
     }
     out.extend_from_slice(&best);
+}
+
+fn offer(best: &mut Vec<u8>, candidate: Option<Vec<u8>>) {
+    if let Some(candidate) = candidate.filter(|candidate| candidate.len() < best.len()) {
+        *best = candidate;
+    }
 }
 
 fn head(tag: u8, decimal: &Decimal) -> Vec<u8> {
@@ -107,7 +111,7 @@ fn floats(effort: Effort, values: &[f64]) -> Option<Vec<u8>> {
         return None;
     }
     let config = match effort {
-        Effort::Quick => pco_config(effort).with_delta_spec(pco::DeltaSpec::NoOp),
+        Effort::Quick | Effort::Careful => pco_config(effort).with_delta_spec(pco::DeltaSpec::NoOp),
         Effort::Thorough => pco_config(effort),
     };
     let mut out = vec![FLOATS];

@@ -17,18 +17,26 @@ pub(crate) fn put_xor(out: &mut Vec<u8>, last: u64, bits: u64) {
     out.extend(shifted.iter().take(crate::bytes::as_usize(u64::from(len))));
 }
 
+/// The lowest bytes of a number, by how many they are.
+const MASKS: [u64; 8] =
+    [0, 0xff, 0xffff, 0xff_ffff, 0xffff_ffff, 0xff_ffff_ffff, 0xffff_ffff_ffff, 0xff_ffff_ffff_ffff];
+
 /// Undoes [`put_xor`].
+#[inline]
 pub(crate) fn take_xor(reader: &mut Reader<'_>, last: u64) -> Result<u64, Fault> {
     let control = reader.byte()?;
     let (len, below) = (usize::from(control & 15), u32::from(control >> 4));
     if len > 8 || below > 7 {
         return Err("a difference of floats has an impossible length");
     }
-    let mut bytes = [0_u8; 8];
-    for (byte, stored) in bytes.iter_mut().zip(reader.take(len)?) {
-        *byte = *stored;
-    }
-    Ok(last ^ (u64::from_le_bytes(bytes) << (8 * below)))
+    let following = reader.0.first_chunk().copied();
+    let stored = reader.take(len)?;
+    let difference = match following {
+        // One load, of which so many bytes are the difference.
+        Some(bytes) => u64::from_le_bytes(bytes) & MASKS.get(len).copied().unwrap_or(u64::MAX),
+        None => stored.iter().rev().fold(0, |number, byte| (number << 8) | u64::from(*byte)),
+    };
+    Ok(last ^ (difference << (8 * below)))
 }
 
 pub(super) fn encode_xor(values: &[f64], out: &mut Vec<u8>) {

@@ -302,9 +302,11 @@ impl Series {
         before.saturating_sub(data.live.bytes())
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
+    /// Whether it has no samples, and had the last one before that time.
+    pub(crate) fn is_idle(&self, before: i64) -> bool {
         let data = self.data();
-        data.live.is_empty() && data.frozen.is_none()
+        let last = data.last.as_ref().is_none_or(|(last, _)| *last < before || before == i64::MAX);
+        last && data.live.is_empty() && data.frozen.is_none()
     }
 
     /// Time of the first sample.
@@ -378,8 +380,13 @@ impl Series {
 }
 
 impl Data {
+    #[inline]
     fn append(&mut self, sample: Offer<'_>) -> Taken {
-        self.last = Some((sample.t, sample.value.clone()));
+        match (&mut self.last, sample.value) {
+            // Nearly always: nothing to count and nothing to drop.
+            (Some((last, Value::Float(known))), Value::Float(value)) => (*last, *known) = (sample.t, *value),
+            (last, value) => *last = Some((sample.t, value.clone())),
+        }
         Taken::New(self.live.push(sample.t, sample.start, sample.value))
     }
 

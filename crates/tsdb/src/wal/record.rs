@@ -106,6 +106,11 @@ pub(crate) struct Encoder {
 }
 
 impl Encoder {
+    /// One that expects about so many bytes.
+    pub(crate) fn with_room(bytes: usize) -> Self {
+        Self { record: Vec::with_capacity(bytes.min(RECORD_BYTES)), ..Self::default() }
+    }
+
     /// Begins a record if there is none, or if the last one is full.
     fn room(&mut self) {
         if self.record.len() >= RECORD_BYTES {

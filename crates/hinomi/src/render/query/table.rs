@@ -103,9 +103,9 @@ pub(crate) fn explained(page: &Page, nodes: &[Node], stats: Option<&Stats>, when
     let steps = when.steps();
     if !nodes.is_empty() {
         let rows: Vec<Vec<String>> = nodes.iter().map(|node| planned(node, steps)).collect();
-        let titles = ["PLAN", "TYPE", "SERIES", "SAMPLES", "A STEP", "TOOK"];
+        let titles = ["PLAN", "TYPE", "READ", "SERIES", "SAMPLES", "A STEP", "TOOK"];
         out.push_str(&style::table(page, &titles, &rows, &[0]));
-        out.push_str("\nEach part was asked by itself; a part’s cost includes those below it.\n");
+        out.push_str("\nREAD: series that were read for it, SERIES: what it yields. A part’s cost includes those below it.\n");
     }
     match stats {
         Some(stats) => out.push_str(&format!(
@@ -124,12 +124,16 @@ pub(crate) fn explained(page: &Page, nodes: &[Node], stats: Option<&Stats>, when
 fn planned(node: &Node, steps: i64) -> Vec<String> {
     let expr = format!("{}{}", "· ".repeat(node.depth), node.expr);
     let cells = match node.cost {
-        Some(Cost { series, samples, seconds }) => {
-            [grouped(series), grouped(samples), grouped(samples / steps.max(1).unsigned_abs()), took(seconds)]
-        }
-        None => ["–"; 4].map(str::to_owned),
+        Some(Cost { series, series_read, samples, seconds, .. }) => [
+            grouped(series_read),
+            grouped(series),
+            grouped(samples),
+            grouped(samples / steps.max(1).unsigned_abs()),
+            took(seconds),
+        ],
+        None => ["–"; 5].map(str::to_owned),
     };
-    [expr, node.kind.to_owned()].into_iter().chain(cells).collect()
+    [expr, node.kind.clone()].into_iter().chain(cells).collect()
 }
 
 fn queued(seconds: f64) -> String {

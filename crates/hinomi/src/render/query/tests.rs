@@ -178,8 +178,13 @@ fn a_mistake_has_a_caret() {
 
 #[test]
 fn a_plan_with_its_cost() {
-    let node = |depth, expr: &str, kind, cost| Node { depth, expr: expr.to_owned(), kind, cost };
-    let cost = |series, samples, seconds| Some(Cost { series, samples, seconds });
+    let node = |depth, expr: &str, kind: &str, cost| {
+        let (expr, kind) = (expr.to_owned(), kind.to_owned());
+        Node { depth, expr, kind, cost }
+    };
+    let cost = |series, samples, seconds| {
+        Some(Cost { series, series_read: 80, samples, seconds, ..Cost::default() })
+    };
     let nodes = [
         node(0, "sum by (job) (rate(requests_total[5m])) / 1024", "vector", cost(2, 1_234_567, 1.25)),
         node(1, "sum by (job) (rate(requests_total[5m]))", "vector", cost(2, 1_234_567, 0.02)),

@@ -165,7 +165,7 @@ impl Cache {
         if self.young.entries.len() < self.young.entries.capacity() {
             return true;
         }
-        let more = self.young.entries.capacity().saturating_mul(2).max(1024).min(ENTRIES_MAX);
+        let more = self.young.entries.capacity().saturating_mul(2).clamp(1024, ENTRIES_MAX);
         let bytes = u64::try_from(more.saturating_mul(ENTRY_BYTES)).unwrap_or(u64::MAX);
         let [young, old] = &mut self.drawn;
         let meter = young.get_or_insert_with(|| Meter::leaving(&self.budget, 0));

@@ -44,17 +44,18 @@ pub(super) struct Gather<'w, 'r> {
 }
 
 impl<'w> Gather<'w, '_> {
-    /// For a request that has `held` bytes of memory already.
+    /// For a request that has `held` bytes of memory already, and most likely so many series.
     pub(super) fn new(
         version: Version,
         batch: &'w mut Batch,
         (meter, held): (&'w Meter, u64),
         only: Option<&'w [u32]>,
+        expected: usize,
     ) -> Self {
         let mut gather = Self {
             version,
             batch,
-            items: Vec::new(),
+            items: Vec::with_capacity(expected),
             only,
             ordinal: 0,
             skip: false,

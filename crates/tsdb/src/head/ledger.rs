@@ -1,0 +1,62 @@
+//! The memory of the head, as the budget sees it.
+
+use hinomi_base::budget::{Budget, Share};
+
+use crate::bytes::as_u64;
+
+/// Memory is drawn from the budget in steps of this.
+const STEP_BYTES: u64 = 1 << 20;
+
+/// Memory that the head uses, drawn from the budget before it is used.
+#[derive(Debug)]
+pub(crate) struct Ledger {
+    budget: Budget,
+    shares: Vec<Share>,
+    used: u64,
+}
+
+impl Ledger {
+    pub(crate) fn new(budget: Budget) -> Self {
+        Self { budget, shares: Vec::new(), used: 0 }
+    }
+
+    fn held(&self) -> u64 {
+        as_u64(self.shares.len()).saturating_mul(STEP_BYTES)
+    }
+
+    /// Draws what is needed so that `more` bytes can be used. False: the budget has no room.
+    pub(crate) fn prepare(&mut self, more: u64) -> bool {
+        while self.held() < self.used.saturating_add(more) {
+            match self.budget.take(STEP_BYTES) {
+                Some(share) => self.shares.push(share),
+                None => return false,
+            }
+        }
+        true
+    }
+
+    /// Notes by how much what is used changed.
+    pub(crate) fn change(&mut self, bytes: i64) {
+        if bytes < 0 { self.free(bytes.unsigned_abs()) } else { self.add(bytes.unsigned_abs()) }
+    }
+
+    /// Notes that so many bytes are used now.
+    pub(crate) fn add(&mut self, bytes: u64) {
+        self.used = self.used.saturating_add(bytes);
+    }
+
+    /// Notes that bytes are free again, and gives back what is not needed.
+    pub(crate) fn free(&mut self, bytes: u64) {
+        self.used = self.used.saturating_sub(bytes);
+        let needed = usize::try_from(self.used.div_ceil(STEP_BYTES)).unwrap_or(usize::MAX);
+        self.shares.truncate(needed);
+    }
+
+    pub(crate) fn used(&self) -> u64 {
+        self.used
+    }
+
+    pub(crate) fn limit(&self) -> u64 {
+        self.budget.limit_bytes()
+    }
+}
