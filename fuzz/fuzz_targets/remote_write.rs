@@ -4,7 +4,7 @@
 use hinomi_model::metrics::{Exemplar, Metadata};
 use hinomi_series::Labels;
 use hinomi_wire::remote_write::{
-    Checked, Key, LabelSet, Request, Secret, SeriesMetadata, Sink, Version, unpack,
+    Checked, EXEMPLAR_MAX_CHARS, Key, LABELS_MAX_BYTES, LabelSet, Request, Secret, SeriesMetadata, Sink, Version, unpack,
 };
 
 /// Looks at everything, and holds what a key stands for against what it stood for before.
@@ -14,6 +14,10 @@ struct Looks {
 }
 
 impl<'r> Sink<'r> for Looks {
+    fn admits(&mut self, bytes: usize) -> bool {
+        bytes <= 64 << 20
+    }
+
     fn float(&mut self, _: i64, _: i64, _: f64) -> bool {
         true
     }
@@ -25,14 +29,15 @@ impl<'r> Sink<'r> for Looks {
         true
     }
 
-    fn exemplar(&mut self, exemplar: Exemplar) -> bool {
-        exemplar.labels.len() <= hinomi_wire::remote_write::LABELS_MAX
+    fn exemplar(&mut self, exemplar: Option<Exemplar>) -> bool {
+        exemplar.is_none_or(|exemplar| exemplar.labels.text_bytes() <= 4 * EXEMPLAR_MAX_CHARS)
     }
 
     fn series(&mut self, labels: LabelSet<'r>, metadata: Option<SeriesMetadata<'r>>) -> bool {
         let decoded = labels.labels().ok();
         if let Some(labels) = &decoded {
             assert!(!labels.name().is_empty());
+            assert!(labels.text_bytes() <= LABELS_MAX_BYTES);
         }
         assert!(labels.shown().chars().count() < 1000);
         if let Some(key) = labels.key() {
@@ -41,7 +46,10 @@ impl<'r> Sink<'r> for Looks {
                 None => self.known.push((key, decoded)),
             }
         }
-        metadata.is_none_or(|said| said.key != 0 && said.metadata().help.len() <= 3 * said.help.len())
+        metadata.is_none_or(|said| {
+            assert_ne!(said.key, 0);
+            said.metadata().is_none_or(|kept| kept.help.len() <= 3 * said.help.len())
+        })
     }
 
     fn family(&mut self, name: &str, _: Metadata) -> bool {
@@ -61,7 +69,7 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
         },
     };
     let version = if choice & 2 == 0 { Version::V1 } else { Version::V2 };
-    if let Ok(request) = Request::open(version, raw, &secret) {
+    if let Ok(request) = Request::open(version, raw, &secret, |bytes| bytes <= 64 << 20) {
         let _read = request.read(&mut Looks::default());
     }
 });

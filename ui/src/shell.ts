@@ -55,9 +55,9 @@ export const shell = texts({
     } satisfies Record<Action, string>,
     palette: {
       title: 'Search',
-      placeholder: 'A workload, a finding, a page, a command…',
+      placeholder: 'A workload, a host, a finding, a page, a command…',
       nothing: 'Nothing of that name.',
-      kind: { page: 'page', workload: 'workload', finding: 'finding', command: 'command' },
+      kind: { page: 'page', workload: 'workload', host: 'host', finding: 'finding', command: 'command' },
       results: (n: number) => `${n} results`,
     },
   },
@@ -113,9 +113,9 @@ export const shell = texts({
     },
     palette: {
       title: '検索',
-      placeholder: 'ワークロード、検知、ページ、コマンド…',
+      placeholder: 'ワークロード、ホスト、検知、ページ、コマンド…',
       nothing: '該当なし。',
-      kind: { page: 'ページ', workload: 'ワークロード', finding: '検知', command: 'コマンド' },
+      kind: { page: 'ページ', workload: 'ワークロード', host: 'ホスト', finding: '検知', command: 'コマンド' },
       results: (n) => `${n} 件`,
     },
   },

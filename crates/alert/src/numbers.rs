@@ -118,7 +118,8 @@ pub struct Reading {
     pub unit: NumberUnit,
     /// How much now.
     pub value: f64,
-    /// How much there may be; where there is no such limit, from where on it is bad.
+    /// How much there may be; where there is no such limit, from where on it is bad. Infinite: there is no limit, which
+    /// is good.
     pub limit: f64,
     /// Values of the past, ascending in time; empty where none are needed.
     pub samples: Vec<(Nanos, f64)>,

@@ -4,16 +4,16 @@
 //!
 //! - Pure: the time is an argument, the zone and the holidays are data.
 //! - A window begins on a working day that is no holiday, and belongs to that day also where it ends on the next.
-//! - Times are those of the wall clock: where a change of the clock leaves out the begin of a window, it begins with the
-//!   first minute there is; where an hour comes twice, it begins the first time and ends the first time.
+//! - Times are those of the wall clock: where a change of the clock leaves out the begin or end of a window, it is
+//!   the first minute there is; where an hour comes twice, it begins the first time and ends the first time.
 
 use std::collections::BTreeMap;
 
 use hinomi_model::{Level, Nanos};
 use hinomi_timeline::level::Verdict;
 use jiff::Timestamp;
-use jiff::civil::{Date, Time, Weekday};
-use jiff::tz::TimeZone;
+use jiff::civil::{Date, DateTime, Time, Weekday};
+use jiff::tz::{AmbiguousOffset, TimeZone};
 
 /// Days that are searched for a window: longer than any works holiday.
 const DAYS_SEARCHED: usize = 400;
@@ -50,9 +50,19 @@ impl Minute {
         let day = if self.0 == DAY_MINUTES { day.tomorrow().ok()? } else { day };
         let of_day = self.0 % DAY_MINUTES;
         let time = Time::new(i8::try_from(of_day / 60).ok()?, i8::try_from(of_day % 60).ok()?, 0, 0).ok()?;
-        let at = zone.to_timestamp(day.to_datetime(time)).ok()?;
+        let at = first(day.to_datetime(time), zone)?;
         i64::try_from(at.as_nanosecond()).ok().map(Nanos)
     }
+}
+
+/// When the clock on the wall shows a time first; if a change leaves it out, the first time behind the change.
+fn first(time: DateTime, zone: &TimeZone) -> Option<Timestamp> {
+    let either = zone.to_ambiguous_timestamp(time);
+    if matches!(either.offset(), AmbiguousOffset::Gap { .. }) {
+        let before = either.earlier().ok()?;
+        return zone.following(before).next().map(|change| change.timestamp());
+    }
+    either.compatible().ok()
 }
 
 impl std::fmt::Display for Minute {

@@ -94,6 +94,7 @@ fn run(text: &str, untranslated: &mut Vec<String>) -> String {
             ["now", time] => stage.now = Nanos::parse_rfc3339(time).unwrap(),
             ["container", name, options @ ..] => stage.starts(name, options),
             [name, "ended"] => stage.ends(name),
+            [name, "again"] => stage.runs_again(name),
             ["runtime", word] => stage.runtime(*word == "up"),
             ["killed"] => stage.killed(),
             ["restarted"] => stage.restarted(),
@@ -199,6 +200,7 @@ impl Stage {
     fn starts(&mut self, name: &str, options: &[&str]) {
         let restart = match options {
             ["restart=always"] => RestartPolicy::Always,
+            ["restart=on-failure:1"] => RestartPolicy::OnFailure { max_retries: 1 },
             _ => RestartPolicy::No,
         };
         let workload =
@@ -223,6 +225,15 @@ impl Stage {
         let id = Arc::clone(&self.containers[name]);
         self.change(Arc::clone(&id), Fact::Exit(Exit { code: Some(1), error: None, oom_hint: false }));
         self.change(id, Fact::Phase(Phase::Exited));
+    }
+
+    /// Its policy starts it once more.
+    fn runs_again(&mut self, name: &str) {
+        let id = Arc::clone(&self.containers[name]);
+        self.past.retain(|key, _| !key.ends_with(name));
+        self.change(Arc::clone(&id), Fact::Exit(Exit { code: Some(1), error: None, oom_hint: false }));
+        self.change(Arc::clone(&id), Fact::Phase(Phase::Restarting));
+        self.change(id, Fact::Phase(Phase::Running(RunState { pid: 101, started_at: Some(self.now) })));
     }
 
     fn runtime(&mut self, up: bool) {
@@ -279,6 +290,7 @@ impl Stage {
         let [kind, name, range] = words.as_slice() else {
             panic!("a reading is: KIND NAME A..B, not {what}")
         };
+        let (range, limited) = range.strip_suffix("/none").map_or((*range, true), |range| (range, false));
         let (from, to) = range.split_once("..").unwrap_or((range, range));
         let (from, to): (f64, f64) = (from.parse().unwrap(), to.parse().unwrap());
         let (check, unit, limit) = match *kind {
@@ -313,7 +325,7 @@ impl Stage {
             part: part.to_owned(),
             unit,
             value: at(done),
-            limit,
+            limit: if limited { limit } else { f64::INFINITY },
             samples,
             query: "up".to_owned(),
             facts: Vec::new(),
@@ -336,7 +348,9 @@ impl Stage {
 
     fn is_translated(&self, text: &str) -> bool {
         let is_theirs = |text: &str| {
-            let known = text.starts_with('/') || text == "edo" || self.containers.contains_key(text);
+            let known = text.starts_with('/')
+                || ["edo", "on-failure:1"].contains(&text)
+                || self.containers.contains_key(text);
             !text.contains(' ') && (known || Nanos::parse_rfc3339(text).is_some())
         };
         is_theirs(text) || foreign(text).is_some_and(|foreign| foreign.into_iter().all(is_theirs))

@@ -44,8 +44,9 @@ impl Budget {
         }
     }
 
-    /// As [`Self::take`], if at least `leave` bytes are free behind it.
-    fn take_leaving(&self, bytes: u64, leave: u64) -> Option<Share> {
+    /// As [`Self::take`], if at least `leave` bytes are free behind it; about, as two that take at once may both pass.
+    #[must_use]
+    pub fn take_leaving(&self, bytes: u64, leave: u64) -> Option<Share> {
         let free = self.limit_bytes().saturating_sub(self.used_bytes());
         if bytes.checked_add(leave).is_none_or(|sum| sum > free) {
             self.0.refused.fetch_add(1, Ordering::Relaxed);

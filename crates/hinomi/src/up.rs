@@ -39,10 +39,11 @@ pub(crate) use folder::data_dir;
 
 /// Threads that run tasks: Hinomi waits more than it computes.
 const WORKERS: usize = 2;
-/// Threads for blocking calls at most.
-const BLOCKING_MAX: usize = 16;
-/// Stack of each: deep recursion has no place here.
-const STACK_BYTES: usize = 1 << 20;
+/// Threads for blocking calls at most, beside those of metrics: what watches and judges finds one whatever the
+/// questions. They are made when they are needed.
+const BLOCKING_OTHERS: usize = 16;
+/// Stack of each, of which it takes what it uses: half of it is enough for the deepest query that there may be.
+const STACK_BYTES: usize = hinomi_pipeline::STACK_BYTES;
 /// How long the start screen waits for the runtime's first answer.
 const FIRST_CONTACT: Duration = Duration::from_millis(800);
 /// How long collectors and API may take to end.
@@ -71,6 +72,7 @@ pub(crate) fn up(global: &Global, run: &Run, role: Role) -> anyhow::Result<Code>
     let folder = data_dir(&loaded.settings, run.data_dir.as_deref())?;
     folder::make(&folder.path)?;
     loaded.settings.data_dir = folder.path;
+    let blocking_max = blocking_max(&loaded.settings);
     let held = log::start(run.log_format)?;
     for note in &loaded.notes {
         tracing::warn!("{note}");
@@ -79,7 +81,7 @@ pub(crate) fn up(global: &Global, run: &Run, role: Role) -> anyhow::Result<Code>
         Start { loaded, role, folder_note: folder.note, quiet: run.log_format == LogFormat::Json, held };
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(WORKERS)
-        .max_blocking_threads(BLOCKING_MAX)
+        .max_blocking_threads(blocking_max)
         .thread_stack_size(STACK_BYTES)
         .thread_name("hinomi")
         .enable_all()
@@ -88,6 +90,12 @@ pub(crate) fn up(global: &Global, run: &Run, role: Role) -> anyhow::Result<Code>
     let ended = runtime.block_on(start.run());
     runtime.shutdown_timeout(THREADS_END);
     ended
+}
+
+/// Threads for blocking calls: one for each write and each question about metrics that may be at work at once, and some
+/// for everything else.
+fn blocking_max(settings: &Settings) -> usize {
+    hinomi_pipeline::WRITES_AT_ONCE + settings.metrics.query.concurrent + BLOCKING_OTHERS
 }
 
 /// Says who else can see what goes over the network.

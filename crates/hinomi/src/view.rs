@@ -179,6 +179,23 @@ pub(crate) struct Store {
     pub(crate) oldest_at: Option<Stamp>,
 }
 
+/// The engine of metrics.
+#[derive(Debug, Deserialize)]
+pub(crate) struct MetricsEngine {
+    pub(crate) ok: bool,
+    pub(crate) last_error: Option<String>,
+    pub(crate) damage: Vec<String>,
+    pub(crate) appended: u64,
+    pub(crate) rejected: BTreeMap<String, u64>,
+    pub(crate) series: u64,
+    pub(crate) block_samples: u64,
+    pub(crate) blocks: u64,
+    pub(crate) disk_bytes: u64,
+    pub(crate) disk_max_bytes: u64,
+    pub(crate) queries_running: u64,
+    pub(crate) queries_waiting: u64,
+}
+
 #[derive(Debug, Deserialize)]
 pub(crate) struct Totals {
     pub(crate) containers: u64,
@@ -209,6 +226,8 @@ pub(crate) struct Status {
     pub(crate) receivers: Vec<Receiver>,
     pub(crate) unheard_levels: Vec<Level>,
     pub(crate) store: Store,
+    /// An older Hinomi has none.
+    pub(crate) metrics: Option<MetricsEngine>,
     pub(crate) memory_used_bytes: u64,
     pub(crate) memory_limit_bytes: u64,
     pub(crate) totals: Totals,

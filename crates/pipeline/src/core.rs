@@ -1,8 +1,8 @@
 //! The one task through which every state change goes, in order.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, PoisonError};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use hinomi_alert::numbers::{Round, Rules};
 use hinomi_alert::{Effect, notify};
@@ -34,6 +34,8 @@ const DISK_PROBE: Duration = Duration::from_millis(500);
 const CHECKPOINT_PATIENCE: Duration = Duration::from_secs(1);
 /// How long the end of the process waits for the disk.
 const LAST_WRITE: Duration = Duration::from_millis(1500);
+/// How long the end of the process goes on while the last samples are put into blocks.
+const LAST_BLOCKS: Duration = Duration::from_millis(2800);
 /// How long the end of the process waits for messages that are on their way.
 const LAST_OUTCOMES: Duration = Duration::from_millis(700);
 
@@ -63,8 +65,13 @@ pub struct Service {
     found: Found,
     /// More is stored than allowed, and a checkpoint would let the oldest go.
     over_limit: Arc<AtomicBool>,
-    /// Retention or a checkpoint on a thread that may block; one at a time.
+    /// Retention on a thread that may block; one at a time.
     chore: Option<JoinHandle<()>>,
+    /// A checkpoint that is put into bytes, likewise.
+    encoding: Option<JoinHandle<()>>,
+    /// Checkpoints are numbered, so that an older one that is late replaces no newer one.
+    turn: u64,
+    last_turn: Arc<Mutex<u64>>,
     _lock: FolderLock,
 }
 
@@ -90,6 +97,9 @@ impl Service {
             found,
             over_limit: Arc::default(),
             chore: None,
+            encoding: None,
+            turn: 0,
+            last_turn: Arc::default(),
             _lock: lock,
         }
     }
@@ -374,14 +384,14 @@ impl Service {
         let now = self.now();
         self.judge(|judge| judge.note_alive(now));
         let _later = self.append(vec![Record::Alive(Alive { at: now })]);
-        if self.chore.as_ref().is_some_and(|chore| !chore.is_finished()) {
+        if [&self.chore, &self.encoding].into_iter().flatten().any(|chore| !chore.is_finished()) {
             return;
         }
         self.retain(now);
         if self.over_limit.load(Ordering::Relaxed)
             || self.shared.store.last_seq().saturating_sub(self.checkpoint_seq) >= CHECKPOINT_RECORDS
         {
-            self.checkpoint().await;
+            self.begin_checkpoint().await;
         }
     }
 
@@ -394,32 +404,49 @@ impl Service {
         }));
     }
 
-    /// Writes down the state as of the last record. Only when everything judged is stored: what is in the state must
-    /// not be folded again behind it.
-    async fn checkpoint(&mut self) {
-        let Some(last) = self.last_ticket.clone() else { return };
+    /// Begins to write down the state. It becomes bytes on a thread that may block, as soon as there is one: the
+    /// judging does not wait for that.
+    async fn begin_checkpoint(&mut self) {
+        let Some(write) = self.checkpoint().await else { return };
+        self.encoding = Some(tokio::task::spawn_blocking(write));
+    }
+
+    /// What writes down the state as of the last record. Only when everything judged is stored: what is in the state
+    /// must not be folded again behind it.
+    async fn checkpoint(&mut self) -> Option<impl FnOnce() + Send + 'static> {
+        let last = self.last_ticket.clone()?;
         let seq = match last.wait_async(CHECKPOINT_PATIENCE).await {
             Stored::Ok(seq) => seq,
             // Lost for good, so it will not be folded again either.
             Stored::Refused { .. } => self.shared.store.last_seq(),
-            Stored::Late => return,
+            Stored::Late => return None,
         };
         let judge = self.shared.judge.read().unwrap_or_else(PoisonError::into_inner).snapshot();
         let deliveries = self.shared.deliveries.read().unwrap_or_else(PoisonError::into_inner).stored();
         let checkpoint = Checkpoint { judge, waiting: self.outbox.all(), deliveries };
         self.checkpoint_seq = seq;
-        let encode = tokio::task::spawn_blocking(move || serde_json::to_vec(&checkpoint));
-        let Ok(encoded) = encode.await else { return };
-        match encoded {
-            Ok(bytes) => self.shared.store.checkpoint(seq, bytes),
+        self.turn = self.turn.saturating_add(1);
+        let (store, turn, last_turn) =
+            (Arc::clone(&self.shared.store), self.turn, Arc::clone(&self.last_turn));
+        Some(move || match serde_json::to_vec(&checkpoint) {
+            Ok(bytes) => {
+                let mut last = last_turn.lock().unwrap_or_else(PoisonError::into_inner);
+                if turn > *last {
+                    *last = turn;
+                    store.checkpoint(seq, bytes);
+                }
+            }
             Err(error) => {
                 tracing::error!(%error, "the state can't be written as a checkpoint; this is a bug in Hinomi");
             }
-        }
+        })
     }
 
     /// Takes what is queued, stores it, and writes a checkpoint.
     async fn end(mut self) {
+        let began = Instant::now();
+        let metrics = self.shared.metrics.clone();
+        let put_away = tokio::task::spawn_blocking(move || metrics.put_away());
         self.changes.close();
         let mut rest = Vec::new();
         while let Ok(batch) = self.changes.try_recv() {
@@ -437,8 +464,15 @@ impl Service {
         let now = self.now();
         self.judge(|judge| judge.note_alive(now));
         let _later = self.append(vec![Record::Alive(Alive { at: now })]);
-        self.checkpoint().await;
+        // Right here: nobody is judged any more, and a thread for it may be long in coming.
+        if let Some(write) = self.checkpoint().await {
+            write();
+        }
         self.shared.store.close(LAST_WRITE);
+        let left = LAST_BLOCKS.saturating_sub(began.elapsed());
+        if tokio::time::timeout(left, put_away).await.is_err() {
+            tracing::info!("the last samples stay in the log; the next start reads them from there");
+        }
     }
 }
 
@@ -476,3 +510,7 @@ fn log_incident(incident: &Incident) {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "core_tests.rs"]
+mod tests;

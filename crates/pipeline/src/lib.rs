@@ -44,15 +44,17 @@ pub use deliveries::{DeliveryState, DeliveryView};
 pub use error::Error;
 pub use feed::{Behind, Mark, StreamedChange};
 pub use finding::FindingDetail;
+pub use hinomi_query::parse::STACK_BYTES;
 pub use intake::Intake;
 pub use metrics::{
-    Asked, Collected, Metrics, MetricsView, Question, Refused, Scrape, Unanswered, Unwritten, Written,
+    Asked, Collected, Metrics, MetricsView, Question, Refused, Scrape, Unanswered, Unwritten, WRITES_AT_ONCE,
+    Written,
 };
 pub use now::{HappeningView, LoopView, NowRow};
 pub use numbers::docker_disk::DockerDiskUse;
 pub use open::{Options, open};
 pub use overview::{HealedView, HeatView, Overview, PlaneView, Recent};
-pub use own::JOB;
+pub use own::{CONTAINERS_JOB, HOST_JOB, JOB};
 pub use receivers::ReceiverTest;
 pub use view::{
     ChangeView, CollectorStatus, Collectors, FindingView, Handle, PastFinding, ReceiverView, Status,

@@ -13,6 +13,10 @@ use crate::Handle;
 
 /// Label `job` of what is stored.
 pub const JOB: &str = "hinomi";
+/// Label `job` of the host's series, as the configuration that Debian's Prometheus comes with has it.
+pub const HOST_JOB: &str = "node";
+/// Label `job` of containers' series, as cAdvisor's documentation has it.
+pub const CONTAINERS_JOB: &str = "cadvisor";
 
 /// Named counters of [`hinomi_base::counters::Counters`] and what they say. Those that are levels are gauges here.
 const COUNTERS: [(&str, Meaning); 41] = [

@@ -15,14 +15,16 @@
 //! - A range query yields at each step what an instant query yields at that time.
 //! - Every query has a limit on series, samples and steps, a deadline, and stops when nobody wants it any
 //!   more.
-//! - No clock but for the deadline, and no IO but through the source.
+//! - No clock but for the deadline and for what nodes cost where that is asked for, and no IO but through the source.
 //!
 //! # Not here yet
 //!
 //! - Rows that are not added up as they come have a place for every step, so that a series that lived shortly costs
 //!   there as much as one that lasted.
 //! - `quantile`, `topk` and their kin, `count_values` and operators hold all series that they look at.
-//! - Exemplars, and costs step by step.
+//! - Exemplars.
+//! - The time of a node whose rows are handed on as they come has that of reading them in it, not that of its parent; what is
+//!   the same at every step is counted once at its node, and once a step above it.
 
 pub mod ast;
 pub mod eval;

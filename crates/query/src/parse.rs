@@ -22,8 +22,10 @@ pub use token::keywords;
 
 /// Most bytes that a text may have.
 pub const TEXT_MAX_BYTES: usize = 1 << 20;
-/// Most levels that a tree may have.
+/// Most levels that a tree may have: as many as find room in half of [`STACK_BYTES`], also where nothing is optimised.
 pub const DEPTH_MAX: u32 = 200;
+/// Stack that threads should have which parse, print or evaluate. Only what is used takes memory.
+pub const STACK_BYTES: usize = 4 << 20;
 /// Errors of a text that are collected; what comes behind is not looked at.
 pub const ERRORS_MAX: usize = 64;
 

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use hinomi_model::Tenant;
 use hinomi_model::metrics::ReadLimit;
-use hinomi_query::eval::{self, Answered, Options, Query};
+use hinomi_query::eval::{self, Answered, Counting, Options, Query};
 use hinomi_series::{Histogram, Labels, Span, Value, stale_nan};
 use source::Memory;
 
@@ -152,21 +152,51 @@ fn a_range_is_its_instants() {
     let memory = memory();
     let (start, end, step) = (60_000, 1_200_000, 37_000);
     for delayed_name_removal in [false, true] {
-        let options = Options { delayed_name_removal, ..Options::default() };
+        let options = Options { delayed_name_removal, counting: Counting::Steps, ..Options::default() };
         for text in EXPRESSIONS {
             let expr = hinomi_query::parse(text, hinomi_query::Options { experimental: true }).unwrap();
             let (tenant, limit) = (Tenant::default(), ReadLimit::unlimited());
             let query = Query { text, expr: &expr, tenant, limit };
             let ranged = eval::range(&memory, &query, &options, start, end, step);
-            let ranged = points(ranged.unwrap_or_else(|error| panic!("{text}: {error}")).value);
-            let mut instants = Points::new();
+            let ranged = ranged.unwrap_or_else(|error| panic!("{text}: {error}"));
+            let counts = ranged.counted.unwrap().steps;
+            assert_eq!(counts.iter().map(|step| step.1).sum::<u64>(), ranged.stats.samples, "{text}");
+            let ranged = points(ranged.value);
+            let (mut instants, mut looked) = (Points::new(), Vec::new());
             let mut time = start;
             while time <= end {
-                instants.extend(points(eval::instant(&memory, &query, &options, time).unwrap().value));
+                let answer = eval::instant(&memory, &query, &options, time).unwrap();
+                assert_eq!(answer.counted.unwrap().steps, [(time, answer.stats.samples)], "{text}");
+                looked.push((time, answer.stats.samples));
+                instants.extend(points(answer.value));
                 time += step;
             }
             assert!(!instants.is_empty(), "{text} yields nothing");
             assert_eq!(ranged, instants, "{text}");
+            assert_eq!(counts, looked, "{text}");
         }
     }
+}
+
+#[test]
+fn nodes_are_counted() {
+    let memory = memory();
+    let options = Options { counting: Counting::Nodes, ..Options::default() };
+    let told = |text: &str| {
+        let expr = hinomi_query::parse(text, hinomi_query::Options { experimental: true }).unwrap();
+        let (tenant, limit) = (Tenant::default(), ReadLimit::unlimited());
+        let query = Query { text, expr: &expr, tenant, limit };
+        let nodes =
+            eval::range(&memory, &query, &options, 60_000, 120_000, 30_000).unwrap().counted.unwrap().nodes;
+        let line = |node: &eval::NodeCounts| {
+            let cost = node.cost.map_or_else(String::new, |cost| {
+                format!(" yields {} of {} looks {}", cost.series, cost.series_read, cost.samples)
+            });
+            format!("{}{} {}{cost}", "  ".repeat(node.depth), node.kind, node.expr)
+        };
+        nodes.iter().map(line).collect::<Vec<_>>().join("\n")
+    };
+    let once = told("(sum by (zone) (rate(counter_total[1m]))) / (2 * scalar(max(gauge @ 60)))");
+    insta::assert_snapshot!("once", once);
+    insta::assert_snapshot!("inner", told("max_over_time(avg(gauge)[1m:15s]) + on () -gauge{host=\"a\"}"));
 }

@@ -13,7 +13,7 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
 use crate::Error;
-use crate::guard::is_data;
+use crate::guard::{PROMETHEUS, is_data};
 
 include!(concat!(env!("OUT_DIR"), "/files.rs"));
 
@@ -60,7 +60,10 @@ pub(crate) async fn page(request: Request) -> Response {
 fn answer(files: &'static [File], path: &str, headers: &HeaderMap) -> Response {
     match find(files, path, headers) {
         Some(file) => file.answer(headers),
-        None => Error::NoSuchPath(path.chars().take(SHOWN_MAX_CHARS).collect()).into_response(),
+        None => {
+            let error = Error::NoSuchPath(path.chars().take(SHOWN_MAX_CHARS).collect());
+            if path.starts_with(PROMETHEUS) { error.prometheus() } else { error.into_response() }
+        }
     }
 }
 

@@ -209,6 +209,12 @@ impl Error {
         self.with_headers(response)
     }
 
+    /// As an answer to remote write, whose senders log the text and look at the status and at `Retry-After`.
+    pub(crate) fn remote_write(self) -> Response {
+        let refusal = crate::prometheus::write::Refusal(self.status(), self.to_string());
+        self.with_headers(refusal.into_response())
+    }
+
     /// Says what else there is to say.
     fn with_headers(&self, mut response: Response) -> Response {
         let status = response.status();

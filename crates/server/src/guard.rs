@@ -26,6 +26,7 @@ use url::Url;
 
 use crate::Error;
 use crate::access::{Gate, Pass};
+use crate::body::Holding;
 use crate::language;
 
 /// Longest URI, bytes.
@@ -68,7 +69,7 @@ const STREAM: &str = "/api/hinomi/v1/stream";
 /// Where a browser logs in, so where no token can be asked for.
 const SESSION: &str = "/api/hinomi/v1/session";
 /// Prometheus' API, but for [`WRITE`]: its questions have places and time of their own.
-const PROMETHEUS: &str = "/api/v1/";
+pub(crate) const PROMETHEUS: &str = "/api/v1/";
 /// Questions that may come as a form: they change nothing.
 const FORMS: [&str; 7] = [
     "/api/v1/query",
@@ -261,12 +262,14 @@ pub(crate) async fn guard(
     next: Next,
 ) -> Response {
     let asked = language::take(request.uri_mut());
-    let is_prometheus = request.uri().path().starts_with(PROMETHEUS);
+    let path = request.uri().path();
+    let (is_write, is_prometheus) = (path == WRITE, path.starts_with(PROMETHEUS));
     let language = asked.as_ref().ok().copied().flatten().unwrap_or(Language::En);
     let answer = guard.judge(request, asked, &peer, next).await;
-    let mut response = answer.unwrap_or_else(|error| match is_prometheus {
-        true => error.prometheus(),
-        false => error.answer(language),
+    let mut response = answer.unwrap_or_else(|error| match () {
+        () if is_write => error.remote_write(),
+        () if is_prometheus => error.prometheus(),
+        () => error.answer(language),
     });
     let headers = response.headers_mut();
     for (name, value) in HEADERS {
@@ -333,8 +336,9 @@ impl Guard {
         let _working = peer.work.begin();
         let answer = next.run(Request::from_parts(parts, body));
         let answer = tokio::time::timeout(QUERY_TIME_MAX, answer).await;
-        drop(place);
-        answer.map_err(|_| Error::TooSlow(QUERY_TIME_MAX))
+        let answer = answer.map_err(|_| Error::TooSlow(QUERY_TIME_MAX))?;
+        // Whoever does not take his answer takes up a place with it.
+        Ok(answer.map(|body| Holding::over(body, place)))
     }
 
     /// A backup: the time is that to its first byte.

@@ -26,6 +26,7 @@
 mod access;
 mod assets;
 mod backup;
+mod body;
 mod connection;
 mod error;
 mod guard;

@@ -127,6 +127,8 @@ pub enum Reason {
     InvalidHistogram,
     /// There are as many series in memory as there may be.
     TooManySeries,
+    /// The memory budget has no room for another series.
+    NoMemory,
     /// An exemplar before the last one of its series.
     ExemplarOutOfOrder,
     /// The labels of an exemplar have more than 128 characters.
@@ -149,6 +151,7 @@ impl Reason {
             Self::InvalidSeries => "series without labels or with labels of more than 64 KiB",
             Self::InvalidHistogram => "histogram with buckets that do not fit its spans, or too many",
             Self::TooManySeries => "limit of series in memory reached",
+            Self::NoMemory => "the memory budget has no room for another series",
             Self::ExemplarOutOfOrder => "out of order exemplar",
             Self::ExemplarsFull => "exemplar storage is disabled or has no memory",
             Self::ExemplarTooLong => "label length for exemplar exceeds maximum of 128 UTF-8 characters",
@@ -169,17 +172,25 @@ pub struct Appended {
     pub exemplars_rejected: Vec<(Reason, u64)>,
     /// Families whose metadata is kept now; what is beyond the limits of [`Options`](crate::Options) is not.
     pub metadata: u64,
+    /// Families whose metadata is not kept.
+    pub metadata_rejected: u64,
     /// Samples that are not, by reason.
     pub rejected: Vec<(Reason, u64)>,
-    /// The first sample that is not, by its place in the batch, and why.
+    /// The first sample that is not, by its place in the batch, and why; but for [`Reason::UnknownSeries`], which a sender
+    /// mends by naming the series by its labels.
     pub first_rejected: Option<(usize, Reason)>,
+    /// The first sample of a series that is not in memory.
+    pub first_unknown: Option<usize>,
     /// Names of the batch's series, in order; `None` where the series was not taken.
     pub refs: Vec<Option<SeriesRef>>,
 }
 
 impl Appended {
     pub(crate) fn reject(&mut self, at: usize, reason: Reason) {
-        self.first_rejected.get_or_insert((at, reason));
+        match reason {
+            Reason::UnknownSeries => _ = self.first_unknown.get_or_insert(at),
+            reason => _ = self.first_rejected.get_or_insert((at, reason)),
+        }
         count(&mut self.rejected, reason);
     }
 

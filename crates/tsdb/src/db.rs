@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock};
 use std::thread::JoinHandle;
 
@@ -47,6 +47,14 @@ pub(crate) struct Ingest {
     pub(crate) epoch: u64,
 }
 
+/// What can be known of memory without waiting for whoever appends.
+#[derive(Debug)]
+pub(crate) struct Figures {
+    pub(crate) series: Arc<AtomicUsize>,
+    pub(crate) bytes: Arc<AtomicU64>,
+    pub(crate) exemplars: Arc<AtomicUsize>,
+}
+
 /// Blocks that are read, and what was deleted from them.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Blocks {
@@ -60,10 +68,12 @@ pub(crate) struct Shared {
     pub(crate) options: Options,
     pub(crate) wal: Wal,
     pub(crate) ingest: Mutex<Ingest>,
+    pub(crate) figures: Figures,
     pub(crate) tenants: RwLock<BTreeMap<Arc<str>, Arc<TenantHead>>>,
     pub(crate) blocks: RwLock<Arc<Blocks>>,
-    /// Taken after `ingest`, as are the families.
+    /// Taken after `ingest`.
     pub(crate) exemplars: RwLock<Exemplars>,
+    /// Not taken by whoever holds `ingest`.
     pub(crate) families: RwLock<Families>,
     /// Held by whoever writes blocks from memory or deletes. Taken before `ingest`.
     pub(crate) catalogue: Mutex<Catalogue>,
@@ -157,8 +167,12 @@ impl Shared {
         }
         let mut tenants = self.tenants.write().unwrap_or_else(PoisonError::into_inner);
         if tenants.len() >= self.options.tenants_max && !tenants.contains_key(tenant) {
-            let limit = self.options.tenants_max;
-            return Err(Error::Invalid(format!("there are {limit} tenants already, which is the limit")));
+            // Of those that have nothing in memory and that nobody works with: whoever holds one counts, and to find one he
+            // needs the lock that is held here.
+            tenants.retain(|_, head| Arc::strong_count(head) > 1 || !head.is_empty());
+            if tenants.len() >= self.options.tenants_max {
+                return Err(Error::Tenants { limit: self.options.tenants_max });
+            }
         }
         let head = tenants.entry(tenant.into()).or_insert_with(|| {
             let head = TenantHead::new(tenant);
@@ -196,23 +210,50 @@ impl Shared {
 }
 
 impl Db {
-    /// Figures.
+    /// Figures. Waits for nobody who appends.
     #[must_use]
     pub fn stats(&self) -> Stats {
         let blocks = self.shared.blocks();
         let all = || blocks.by_tenant.values().flatten();
-        let ingest = self.shared.ingest();
-        let (head_series, head_bytes) = (ingest.slots.count(), ingest.ledger.used());
-        drop(ingest);
+        let figures = &self.shared.figures;
         Stats {
-            head_series,
-            head_bytes,
-            exemplars: self.shared.exemplars().count(),
+            head_series: figures.series.load(Ordering::Relaxed),
+            head_bytes: figures.bytes.load(Ordering::Relaxed),
+            exemplars: figures.exemplars.load(Ordering::Relaxed),
             blocks: all().count(),
             block_bytes: all().fold(0, |sum, block| sum.saturating_add(block.bytes())),
             block_samples: all().fold(0, |sum, block| sum.saturating_add(block.meta.samples)),
             wal_bytes: self.shared.wal.bytes(),
             last_error: self.shared.wal.last_error(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use hinomi_base::budget::Budget;
+    use hinomi_base::clock::Clock;
+    use hinomi_model::Tenant;
+    use hinomi_series::Labels;
+
+    use super::*;
+    use crate::{Batch, SeriesKey};
+
+    #[test]
+    fn figures_wait_for_nobody_who_appends() {
+        let folder = tempfile::tempdir().unwrap();
+        let clock = Clock::system();
+        let now_ms = clock.wall() / 1_000_000;
+        let (db, _) =
+            Db::open(Options::new(folder.path().to_path_buf(), clock, Budget::new(64 << 20))).unwrap();
+        let mut batch = Batch::new();
+        batch.push(SeriesKey::Labels(Labels::from_pairs([("__name__", "a")])), now_ms, 1.0);
+        db.append(&Tenant::default(), &batch).unwrap();
+        let (_ingest, _exemplars, _families) =
+            (db.shared.ingest(), db.shared.exemplars_mut(), db.shared.families_mut());
+        // With a lock of these it would never return.
+        let stats = db.stats();
+        assert_eq!(stats.head_series, 1);
+        assert!(stats.head_bytes > 0);
     }
 }

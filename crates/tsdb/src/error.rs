@@ -29,6 +29,16 @@ pub enum Error {
         limit_bytes: u64,
     },
 
+    /// There are as many tenants in memory as there may be, and each has series there.
+    #[error(
+        "there are {limit} tenants already, which is the limit: send again when one of them was silent for some hours, \
+         or send for one of those that are there"
+    )]
+    Tenants {
+        /// Most tenants.
+        limit: usize,
+    },
+
     /// The disk does not take what was appended, and what waits for it has reached its limit.
     #[error("{waiting_bytes} bytes of samples wait for a disk that refuses them: {why}")]
     Backlog {
@@ -69,7 +79,7 @@ impl Error {
         match self {
             Self::Disk(error) => error.kind(),
             Self::Thread { .. } | Self::Backlog { .. } | Self::Poisoned { .. } => ErrorKind::Unavailable,
-            Self::Memory { .. } => ErrorKind::Limited,
+            Self::Memory { .. } | Self::Tenants { .. } => ErrorKind::Limited,
             Self::Corrupt { .. } => ErrorKind::Corrupt,
             Self::Invalid(_) => ErrorKind::Invalid,
         }

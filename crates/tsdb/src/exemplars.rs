@@ -4,6 +4,7 @@
 //! last one or two blocks. They are not in blocks.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Instant;
 
@@ -44,6 +45,8 @@ struct Ring {
 pub(crate) struct Exemplars {
     tenants: BTreeMap<Arc<str>, Ring>,
     ledger: Ledger,
+    /// How many there are, for those who only look.
+    shown: Arc<AtomicUsize>,
     /// Most of a tenant.
     count_max: usize,
     /// Most bytes of all.
@@ -111,7 +114,13 @@ impl Ring {
 impl Exemplars {
     pub(crate) fn new(budget: Budget, count_max: usize) -> Self {
         let bytes_max = budget.limit_bytes() / 32;
-        Self { tenants: BTreeMap::new(), ledger: Ledger::new(budget), count_max, bytes_max }
+        Self {
+            tenants: BTreeMap::new(),
+            ledger: Ledger::new(budget),
+            shown: Arc::default(),
+            count_max,
+            bytes_max,
+        }
     }
 
     /// Takes an exemplar; older ones make room. True: it is new.
@@ -147,12 +156,14 @@ impl Exemplars {
         }
         self.ledger.add(bytes);
         self.tenants.entry(Arc::clone(tenant)).or_default().push(series, new);
+        self.shown.fetch_add(1, Ordering::Relaxed);
         Ok(true)
     }
 
     fn pop(&mut self, tenant: &Arc<str>) {
         let Some(ring) = self.tenants.get_mut(tenant) else { return };
-        let bytes = ring.pop().unwrap_or(0);
+        let Some(bytes) = ring.pop() else { return };
+        self.shown.fetch_sub(1, Ordering::Relaxed);
         if ring.entries.is_empty() {
             self.tenants.remove(tenant);
         }
@@ -170,9 +181,9 @@ impl Exemplars {
         }
     }
 
-    /// How many there are, of all tenants.
-    pub(crate) fn count(&self) -> usize {
-        self.tenants.values().map(|ring| ring.entries.len()).sum()
+    /// How many there are, of all tenants; also while somebody else has them.
+    pub(crate) fn shown(&self) -> Arc<AtomicUsize> {
+        Arc::clone(&self.shown)
     }
 }
 
@@ -259,7 +270,7 @@ mod tests {
         }
         let other = Labels::from_pairs([("__name__", "y")]);
         assert_eq!(all.offer(&tenant, &other, &exemplar(1, 1.0, "a")), Ok(true), "each series has its order");
-        assert_eq!(all.count(), 4);
+        assert_eq!(all.shown().load(Ordering::Relaxed), 4);
     }
 
     #[test]
@@ -274,7 +285,7 @@ mod tests {
         all.forget_before(20);
         assert_eq!(all.tenants[&a].entries[0].exemplar.t_ms, 20);
         all.forget_before(100);
-        assert_eq!((all.count(), all.ledger.used()), (0, 0));
+        assert_eq!((all.shown().load(Ordering::Relaxed), all.ledger.used()), (0, 0));
         // A budget for about 190 of them: the tenant that has more gives way.
         let mut all = Exemplars::new(Budget::new(32 * 32_000), 1000);
         assert_eq!(

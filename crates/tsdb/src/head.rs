@@ -28,14 +28,16 @@ pub(crate) use slots::{Book, Slots};
 
 /// Labels of a series have at most this many bytes.
 pub(crate) const LABELS_BYTES_MAX: usize = 64 << 10;
-/// What a series costs in memory beside its samples, about: the entry and, for each label, its text and its posting.
-const SERIES_BYTES: u64 = 240;
+/// What a series costs in memory beside its samples, about: the entry and its places in tables that double as they grow,
+/// and for each label its text, and the text again where no other series has the value.
+const SERIES_BYTES: u64 = 560;
 const LABEL_BYTES: u64 = 24;
 
 /// What a series costs in memory without samples.
 pub(crate) fn size_of_series(labels: &Labels) -> u64 {
     let labels_bytes = as_u64(labels.len()).saturating_mul(LABEL_BYTES);
-    as_u64(labels.text_bytes()).saturating_add(labels_bytes).saturating_add(SERIES_BYTES)
+    let texts_bytes = as_u64(labels.text_bytes()).saturating_mul(2);
+    texts_bytes.saturating_add(labels_bytes).saturating_add(SERIES_BYTES)
 }
 
 /// Series of a tenant and the index over them.
@@ -44,7 +46,45 @@ struct Table {
     series: Numbers<u32, Arc<Series>>,
     by_hash: Numbers<u64, SameHash>,
     /// Name, value, numbers of series.
-    postings: HashMap<Box<str>, HashMap<Box<str>, RoaringBitmap>>,
+    postings: HashMap<Box<str>, HashMap<Box<str>, Posting>>,
+}
+
+/// Numbers of the series that have a value: many values have one series only, for which a bitmap would be large.
+#[derive(Debug)]
+enum Posting {
+    One(u32),
+    Several(RoaringBitmap),
+}
+
+impl Posting {
+    fn insert(&mut self, id: u32) {
+        match self {
+            Self::One(first) => *self = Self::Several(RoaringBitmap::from_iter([*first, id])),
+            Self::Several(ids) => {
+                ids.insert(id);
+            }
+        }
+    }
+
+    /// Whether none is left.
+    fn remove(&mut self, id: u32) -> bool {
+        match self {
+            Self::One(first) => *first == id,
+            Self::Several(ids) => {
+                ids.remove(id);
+                ids.is_empty()
+            }
+        }
+    }
+
+    fn add_to(&self, into: &mut RoaringBitmap) {
+        match self {
+            Self::One(id) => {
+                into.insert(*id);
+            }
+            Self::Several(ids) => *into |= ids,
+        }
+    }
 }
 
 /// Series whose labels have the same hash: nearly always one.
@@ -81,11 +121,9 @@ impl Table {
                 None => self.postings.entry(name.into()).or_default(),
             };
             match values.get_mut(value) {
-                Some(found) => {
-                    found.insert(series.id);
-                }
+                Some(found) => found.insert(series.id),
                 None => {
-                    values.insert(value.into(), RoaringBitmap::from_iter([series.id]));
+                    values.insert(value.into(), Posting::One(series.id));
                 }
             }
         }
@@ -99,14 +137,14 @@ impl Index for Table {
 
     fn add(&self, name: &str, value: &str, into: &mut RoaringBitmap) {
         if let Some(found) = self.postings.get(name).and_then(|values| values.get(value)) {
-            *into |= found;
+            found.add_to(into);
         }
     }
 
     fn add_where(&self, name: &str, accept: &dyn Fn(&str) -> bool, into: &mut RoaringBitmap) {
         for (value, found) in self.postings.get(name).into_iter().flatten() {
             if accept(value) {
-                *into |= found;
+                found.add_to(into);
             }
         }
     }
@@ -216,11 +254,8 @@ impl TenantHead {
         }
         for (name, value) in &series.labels {
             let Some(values) = table.postings.get_mut(name) else { continue };
-            if let Some(found) = values.get_mut(value) {
-                found.remove(series.id);
-                if found.is_empty() {
-                    values.remove(value);
-                }
+            if values.get_mut(value).is_some_and(|found| found.remove(series.id)) {
+                values.remove(value);
             }
             if values.is_empty() {
                 table.postings.remove(name);

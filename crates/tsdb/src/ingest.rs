@@ -9,7 +9,6 @@ use crate::append::{Appended, Batch, Entry, Reason, SeriesKey};
 use crate::bytes::as_u64;
 use crate::db::{Db, Ingest, Shared};
 use crate::head::{Book, Gate, LABELS_BYTES_MAX, Offer, Taken, TenantHead, size_of_series};
-use crate::metadata::Heard;
 use crate::options::millis;
 use crate::{Error, Options, Result, wal};
 
@@ -66,8 +65,11 @@ impl Ingest {
             return Err(Reason::InvalidSeries);
         }
         let bytes = size_of_series(labels);
-        if self.slots.count() >= options.series_max || !self.ledger.prepare(bytes) {
+        if self.slots.count() >= options.series_max {
             return Err(Reason::TooManySeries);
+        }
+        if !self.ledger.prepare_series(bytes) {
+            return Err(Reason::NoMemory);
         }
         self.ledger.add(bytes);
         let series = self.slots.create(head, labels.clone()).ok_or(Reason::TooManySeries)?;
@@ -152,22 +154,6 @@ impl Ingest {
     }
 }
 
-/// Hears what the batch says about families.
-fn take_metadata(shared: &Shared, head: &TenantHead, batch: &Batch, out: &mut Outcome<'_>) {
-    if batch.metadata.is_empty() {
-        return;
-    }
-    let mut families = shared.families_mut();
-    for (family, metadata) in &batch.metadata {
-        let heard = families.hear(&head.name, family, metadata);
-        let kept = u64::from(heard != Heard::Refused);
-        out.appended.metadata = out.appended.metadata.saturating_add(kept);
-        if heard == Heard::New {
-            out.book.encoder.metadata(&head.name, family, metadata);
-        }
-    }
-}
-
 #[inline]
 fn storable(value: &Value) -> std::result::Result<(), Reason> {
     match value {
@@ -185,13 +171,19 @@ fn size_of(batch: &Batch) -> u64 {
 }
 
 impl Db {
+    /// Most series in memory, of all tenants.
+    #[must_use]
+    pub fn series_max(&self) -> usize {
+        self.shared.options.series_max
+    }
+
     /// Appends samples. `Ok` means that those counted as accepted are as durable as was configured.
     ///
     /// Blocks while it waits for its turn and for the disk.
     ///
     /// # Errors
     ///
-    /// [`Error::Memory`], [`Error::Backlog`], [`Error::Poisoned`] and [`Error::Invalid`] (a tenant's name): nothing
+    /// [`Error::Memory`], [`Error::Tenants`], [`Error::Backlog`], [`Error::Poisoned`] and [`Error::Invalid`] (a tenant's name): nothing
     /// was taken. [`Error::Disk`]: samples were taken and can be read, but are not durable; sending the same again is
     /// right, and succeeds once the disk has taken them.
     pub fn append(&self, tenant: &Tenant, batch: &Batch) -> Result<Appended> {
@@ -210,10 +202,10 @@ impl Db {
         ingest.resolve(&shared.options, &head, batch, &mut out);
         ingest.take(&head, gate, batch, &mut out);
         ingest.take_exemplars(shared, &head, batch, &mut out);
-        take_metadata(shared, &head, batch, &mut out);
-        let Outcome { appended, .. } = out;
+        let Outcome { mut appended, .. } = out;
         let number = shared.wal.push(encoder.finish());
         drop(ingest);
+        let number = shared.hear(&head.name, batch, &mut appended).unwrap_or(number);
         // Also when nothing is new: a sample that was known may still wait for the disk.
         shared.wal.commit(number)?;
         Ok(appended)

@@ -4,8 +4,8 @@
 //!
 //! [`Db::append`] checks a [`Batch`] against the series in memory (the head), adds its samples there, writes them to
 //! the log and returns when they are as durable as was asked for; callers that wait share one sync. Every two hours
-//! of data the head writes a block per tenant and forgets what is in it; blocks are merged into larger ones and
-//! removed when they are too old. Reading ([`SeriesSource`](hinomi_model::metrics::SeriesSource)) merges head and
+//! of data the head writes a block per tenant and forgets what is in it, and before that if the log, which a start
+//! reads, gets too long; blocks are merged into larger ones and removed when they are too old. Reading ([`SeriesSource`](hinomi_model::metrics::SeriesSource)) merges head and
 //! blocks. Beside samples there are exemplars ([`Db::exemplars`]: the newest ones, in memory and in the log) and what is
 //! said about families of metrics ([`Db::metadata`]). [`Db::snapshot`] copies all of it while the engine runs.
 //!
@@ -23,6 +23,8 @@
 //! - M7: memory of head samples and series is drawn from the budget before it is used.
 //! - M8: bytes from the disk are checked before they are believed; a damaged block is reported, and the others are
 //!   read.
+//! - M9: the log holds no more than [`Options::log_samples_max`] and [`Options::log_bytes_max`] allow, and what comes while
+//!   blocks are written: a start after a kill is bounded.
 //!
 //! Bytes: `docs/formats/metrics.md`.
 //!

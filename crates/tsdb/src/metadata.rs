@@ -13,8 +13,8 @@ use hinomi_model::metrics::Metadata;
 use crate::bytes::{Fault, Reader, as_u64, put_varint};
 use crate::db::{Db, Shared};
 use crate::head::Ledger;
-use crate::wal::{MetadataEntry, put_metadata, take_metadata};
-use crate::{Error, Result};
+use crate::wal::{self, MetadataEntry, put_metadata, take_metadata};
+use crate::{Appended, Batch, Error, Result};
 
 const MAGIC: &[u8; 8] = b"HNMSMTA\n";
 const VERSION: u32 = 1;
@@ -24,7 +24,9 @@ const FILE_BYTES_MAX: u64 = 256 << 20;
 /// The texts of one family have at most this many bytes together.
 const FAMILY_BYTES_MAX: usize = 64 << 10;
 /// What a family costs in memory beside its texts, about.
-const FAMILY_BYTES: u64 = 120;
+const FAMILY_BYTES: u64 = 180;
+/// Families that are heard while others wait for their turn.
+const HEARD_AT_ONCE: usize = 256;
 
 #[derive(Debug)]
 struct Said {
@@ -33,10 +35,26 @@ struct Said {
     when: u64,
 }
 
+/// Those of one tenant.
+#[derive(Debug, Default)]
+struct Told {
+    by_name: BTreeMap<Arc<str>, Said>,
+    /// The same by `when`: the first one was spoken of longest ago.
+    by_age: BTreeMap<u64, Arc<str>>,
+}
+
+impl Told {
+    fn forget(&mut self, family: &str) -> Option<u64> {
+        let said = self.by_name.remove(family)?;
+        self.by_age.remove(&said.when);
+        Some(size_of(family, &said.metadata))
+    }
+}
+
 /// What is known, by tenant and family.
 #[derive(Debug)]
 pub(crate) struct Families {
-    tenants: BTreeMap<Arc<str>, BTreeMap<Box<str>, Said>>,
+    tenants: BTreeMap<Arc<str>, Told>,
     ledger: Ledger,
     words: u64,
     /// Most of a tenant.
@@ -76,8 +94,12 @@ impl Families {
     /// Hears a word. At the limit of a tenant the family that was spoken of longest ago gives way.
     pub(crate) fn hear(&mut self, tenant: &Arc<str>, family: &str, metadata: &Metadata) -> Heard {
         self.words = self.words.saturating_add(1);
-        let known = self.tenants.get_mut(tenant).and_then(|families| families.get_mut(family));
-        if let Some(said) = known {
+        if let Some(told) = self.tenants.get_mut(tenant)
+            && let Some(said) = told.by_name.get_mut(family)
+        {
+            if let Some(name) = told.by_age.remove(&said.when) {
+                told.by_age.insert(self.words, name);
+            }
             said.when = self.words;
             if said.metadata == *metadata {
                 return Heard::Known;
@@ -88,7 +110,7 @@ impl Families {
         }
         self.forget(tenant, family);
         let bytes = size_of(family, metadata);
-        let full = |families: &BTreeMap<_, _>| families.len() >= self.count_max;
+        let full = |told: &Told| told.by_name.len() >= self.count_max;
         if self.tenants.get(tenant).is_some_and(full) {
             self.forget_oldest(tenant);
         }
@@ -99,19 +121,24 @@ impl Families {
         }
         self.ledger.add(bytes);
         let said = Said { metadata: metadata.clone(), when: self.words };
-        self.tenants.entry(Arc::clone(tenant)).or_default().insert(family.into(), said);
+        let (told, name) = (self.tenants.entry(Arc::clone(tenant)).or_default(), Arc::<str>::from(family));
+        told.by_age.insert(self.words, Arc::clone(&name));
+        told.by_name.insert(name, said);
         self.dirty = true;
         Heard::New
     }
 
+    fn knows(&self, tenant: &Arc<str>, family: &str) -> bool {
+        self.tenants.get(tenant).is_some_and(|told| told.by_name.contains_key(family))
+    }
+
     fn forget(&mut self, tenant: &Arc<str>, family: &str) {
-        let said = self.tenants.get_mut(tenant).and_then(|families| families.remove(family));
-        self.ledger.free(said.map_or(0, |said| size_of(family, &said.metadata)));
+        let freed = self.tenants.get_mut(tenant).and_then(|told| told.forget(family));
+        self.ledger.free(freed.unwrap_or_default());
     }
 
     fn forget_oldest(&mut self, tenant: &Arc<str>) -> bool {
-        let families = self.tenants.get(tenant).into_iter().flatten();
-        let oldest = families.min_by_key(|(_, said)| said.when).map(|(family, _)| family.clone());
+        let oldest = self.tenants.get(tenant).and_then(|told| told.by_age.values().next().cloned());
         oldest.is_some_and(|family| {
             self.forget(tenant, &family);
             true
@@ -148,11 +175,11 @@ impl Families {
     }
 
     fn encode(&self) -> Vec<u8> {
-        let count = self.tenants.values().fold(0, |sum: usize, families| sum.saturating_add(families.len()));
+        let count = self.tenants.values().fold(0, |sum: usize, told| sum.saturating_add(told.by_name.len()));
         let mut body = Vec::new();
         put_varint(&mut body, as_u64(count));
-        for (tenant, families) in &self.tenants {
-            for (family, said) in families {
+        for (tenant, told) in &self.tenants {
+            for (family, said) in &told.by_name {
                 put_metadata(&mut body, tenant, family, &said.metadata);
             }
         }
@@ -171,6 +198,36 @@ impl Shared {
 
     pub(crate) fn families_mut(&self) -> RwLockWriteGuard<'_, Families> {
         self.families.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Hears what a batch says about families of a tenant, and queues it for the log. Others have their turn meanwhile:
+    /// neither the samples nor the families wait until all of a large batch is heard. Returns the number of the last
+    /// record, as [`Wal::push`](crate::wal::Wal::push).
+    pub(crate) fn hear(&self, tenant: &Arc<str>, batch: &Batch, appended: &mut Appended) -> Option<u64> {
+        let (mut last, mut new) = (None, 0_usize);
+        for words in batch.metadata.chunks(HEARD_AT_ONCE) {
+            let mut encoder = wal::Encoder::with_room(0);
+            let mut families = self.families_mut();
+            for (family, metadata) in words {
+                // More new ones than a tenant may have would only push out one another.
+                let heard = match new < families.count_max || families.knows(tenant, family) {
+                    true => families.hear(tenant, family, metadata),
+                    false => Heard::Refused,
+                };
+                let count = match heard {
+                    Heard::Refused => &mut appended.metadata_rejected,
+                    Heard::New | Heard::Known => &mut appended.metadata,
+                };
+                *count = count.saturating_add(1);
+                if heard == Heard::New {
+                    new = new.saturating_add(1);
+                    encoder.metadata(tenant, family, metadata);
+                }
+            }
+            // In the order in which they were heard, so that a start ends with the same last word.
+            last = Some(self.wal.push(encoder.finish()));
+        }
+        last
     }
 
     /// Writes the file if it lacks something, so that the log may be cut.
@@ -195,8 +252,10 @@ impl Db {
     #[must_use]
     pub fn metadata(&self, tenant: &Tenant, family: Option<&str>, limit: usize) -> Vec<(String, Metadata)> {
         let all = self.shared.families();
-        let Some(families) = all.tenants.get(tenant.0.as_str()) else { return Vec::new() };
-        let entry = |(name, said): (_, &Said)| (String::from(Box::<str>::clone(name)), said.metadata.clone());
+        let Some(Told { by_name: families, .. }) = all.tenants.get(tenant.0.as_str()) else {
+            return Vec::new();
+        };
+        let entry = |(name, said): (&Arc<str>, &Said)| (name.to_string(), said.metadata.clone());
         match family {
             Some(family) => families.get_key_value(family).into_iter().take(limit).map(entry).collect(),
             None => families.iter().take(limit).map(entry).collect(),
@@ -221,7 +280,7 @@ mod tests {
         assert_eq!(families.hear(&a, "x", &says("1")), Heard::Known);
         assert_eq!(families.hear(&b, "x", &says("2")), Heard::New);
         assert_eq!(families.hear(&a, "z", &says("1")), Heard::New);
-        let names: Vec<_> = families.tenants[&a].keys().map(|name| name.to_string()).collect();
+        let names: Vec<_> = families.tenants[&a].by_name.keys().map(|name| name.to_string()).collect();
         assert_eq!(names, ["x", "z"], "y was spoken of longest ago");
         assert_eq!(families.hear(&a, "x", &says("2")), Heard::New);
         assert_eq!(families.hear(&a, "w", &says(&"-".repeat(FAMILY_BYTES_MAX))), Heard::Refused);
@@ -237,5 +296,39 @@ mod tests {
         *damaged.last_mut().unwrap() ^= 1;
         std::fs::write(dir.path().join(NAME), damaged).unwrap();
         assert!(matches!(back.load(dir.path()), Err(Error::Corrupt { .. })));
+    }
+
+    #[test]
+    fn a_tenant_s_many_families_take_no_long_time() {
+        let folder = tempfile::tempdir().unwrap();
+        let options = crate::Options::new(
+            folder.path().to_path_buf(),
+            hinomi_base::clock::Clock::system(),
+            Budget::new(512 << 20),
+        );
+        let most = options.families_max;
+        let (db, _) = Db::open(options).unwrap();
+        let mut batch = Batch::new();
+        (0..3 * most).for_each(|at| batch.metadata(&format!("first_{at}"), says("1")));
+        let began = std::time::Instant::now();
+        let appended = db.append(&Tenant::default(), &batch).unwrap();
+        let (kept, more) = (u64::try_from(most).unwrap(), u64::try_from(2 * most).unwrap());
+        assert_eq!(
+            (appended.metadata, appended.metadata_rejected),
+            (kept, more),
+            "no more than there may be"
+        );
+        batch.clear();
+        (0..most).for_each(|at| batch.metadata(&format!("second_{at}"), says("1")));
+        let appended = db.append(&Tenant::default(), &batch).unwrap();
+        assert_eq!(
+            (appended.metadata, appended.metadata_rejected),
+            (kept, 0),
+            "each pushes out an older one"
+        );
+        assert!(began.elapsed().as_secs() < 5, "{:?}", began.elapsed());
+        let known = db.metadata(&Tenant::default(), None, usize::MAX);
+        assert_eq!(known.len(), most);
+        assert!(known.iter().all(|(name, _)| name.starts_with("second_")));
     }
 }

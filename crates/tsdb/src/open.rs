@@ -8,7 +8,7 @@ use hinomi_disk::file::{create_dir, names_in};
 
 use crate::block::{self, Block};
 use crate::catalogue::Catalogue;
-use crate::db::{Blocks, Db, Ingest, Shared};
+use crate::db::{Blocks, Db, Figures, Ingest, Shared};
 use crate::exemplars::Exemplars;
 use crate::head::{Ledger, Slots};
 use crate::metadata::Families;
@@ -60,13 +60,20 @@ impl Db {
         }
         let ledger = Ledger::new(options.budget.clone());
         let ingest = Ingest { slots: Slots::default(), ledger, epochs: VecDeque::new(), epoch: 0 };
+        let exemplars = Exemplars::new(options.budget.clone(), options.exemplars_max);
+        let figures = Figures {
+            series: ingest.slots.shown(),
+            bytes: ingest.ledger.shown(),
+            exemplars: exemplars.shown(),
+        };
         let shared = Arc::new(Shared {
             decoded: block::Decoded::new(options.budget.clone()),
             wal: opened.wal,
             ingest: Mutex::new(ingest),
             tenants: RwLock::default(),
             blocks: RwLock::new(Arc::new(blocks)),
-            exemplars: RwLock::new(Exemplars::new(options.budget.clone(), options.exemplars_max)),
+            exemplars: RwLock::new(exemplars),
+            figures,
             families: RwLock::new(families),
             catalogue: Mutex::new(catalogue),
             merging: Mutex::new(()),

@@ -65,7 +65,7 @@ pub struct Options {
 }
 
 impl Options {
-    /// The defaults: fsync, 30 minutes out of order, 10 minutes ahead, 2-hour blocks, 12 million samples or 256 MiB of log, 15 days, 10 GiB, 5 million
+    /// The defaults: fsync, 30 minutes out of order, 10 minutes ahead, 2-hour blocks, 20 million samples or 256 MiB of log, 15 days, 10 GiB, 5 million
     /// series, 1,000 tenants, 100,000 exemplars and 20,000 families of metrics of each, 64 MiB of indexes, a look every
     /// second.
     #[must_use]
@@ -76,7 +76,7 @@ impl Options {
             ooo_window: Duration::from_mins(30),
             future_window: Duration::from_mins(10),
             block_span: Duration::from_hours(2),
-            log_samples_max: 12_000_000,
+            log_samples_max: 20_000_000,
             log_bytes_max: 256 << 20,
             retention: Duration::from_hours(15 * 24),
             disk_max_bytes: 10 << 30,

@@ -9,6 +9,9 @@ use crate::bytes::as_u64;
 use crate::db::{Db, Shared};
 use crate::{Error, Result, block};
 
+/// Room that a copy leaves on the disk: what is appended needs it.
+const ROOM_BYTES: u64 = 16 << 20;
+
 /// What a copy holds.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
@@ -38,6 +41,7 @@ impl Db {
         if to.exists() {
             return Err(Error::Invalid(format!("{} exists already: choose a new name", to.display())));
         }
+        check_room(shared, to)?;
         let name = to.file_name().ok_or_else(|| Error::Invalid(format!("{} is no name", to.display())))?;
         let mut temporary = name.to_owned();
         temporary.push(".tmp");
@@ -63,6 +67,20 @@ impl Db {
 fn failed(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> hinomi_disk::Error {
     let path = path.to_owned();
     move |source| hinomi_disk::Error::Io { action, path, source }
+}
+
+/// Room for a copy of the log and some more. Blocks are linked, and nothing is known of whether they can be.
+fn check_room(shared: &Shared, to: &Path) -> Result<()> {
+    let parent = to.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let (free, needed) =
+        (hinomi_disk::space::free_bytes(parent)?, shared.wal.bytes().saturating_add(ROOM_BYTES));
+    if free >= needed {
+        return Ok(());
+    }
+    let why =
+        format!("a copy takes {needed} bytes, and {} has {free} left: free some space", parent.display());
+    let source = std::io::Error::new(std::io::ErrorKind::StorageFull, why);
+    Err(failed("copy the log to", to)(source).into())
 }
 
 /// The caller holds what keeps files from being removed.

@@ -40,7 +40,7 @@ fn push(db: &Db, key: SeriesKey, t: i64, value: f64) -> Appended {
 fn rounds(db: &Db, rounds: std::ops::Range<i64>) {
     for round in rounds {
         let mut batch = Batch::new();
-        SERIES.map(|name| batch.push(key(name), T0 + round * 15_000, round as f64));
+        SERIES.iter().for_each(|name| batch.push(key(name), T0 + round * 15_000, round as f64));
         assert_eq!(db.append(&tenant(), &batch).unwrap().rejected, []);
         db.upkeep().unwrap();
     }
@@ -61,14 +61,35 @@ fn a_start_reads_no_more_than_the_log_may_hold() {
     assert!(recovery.replayed_samples < 103, "{recovery:?}");
     assert_eq!(count(&db), 450);
     // What was read again counts as well.
-    rounds(&db, 150..180);
-    assert!(db.stats().blocks > 4);
-    assert_eq!(count(&db), 540);
+    rounds(&db, 150..480);
+    assert!(db.stats().blocks > 12, "more than are merged at once");
+    assert_eq!(count(&db), 1440);
     assert!(db.compact().unwrap() == 0, "the two hours are not over");
     rounds(&db, 480..481);
     db.flush().unwrap();
     db.compact().unwrap();
-    assert_eq!((db.stats().blocks, count(&db)), (2, 543));
+    assert_eq!((db.stats().blocks, count(&db)), (2, 1443));
+}
+
+#[test]
+fn of_many_small_blocks_the_first_still_counts() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut options = bounded(dir.path());
+    options.ooo_window = Duration::from_hours(10);
+    let (db, _) = Db::open(options).unwrap();
+    // What was at a time first is in the block of that number; the later ones have it as well.
+    for n in 0..20 {
+        (0..=n).for_each(|at| drop(push(&db, key("a"), T0 + at * 60_000, n as f64)));
+        db.flush().unwrap();
+    }
+    push(&db, key("a"), T0 + 3 * HOUR, 0.0);
+    db.flush().unwrap();
+    let before = support::read(&db, &support::everything(Vec::new()));
+    let points = before.values().next().unwrap();
+    (0..20).for_each(|n| assert_eq!(points[&(T0 + n * 60_000)], support::key(&(n as f64).into())));
+    assert!(db.compact().unwrap() > 1, "not all at once");
+    assert_eq!(db.stats().blocks, 2);
+    assert_eq!(support::read(&db, &support::everything(Vec::new())), before);
 }
 
 #[test]

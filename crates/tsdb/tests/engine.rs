@@ -104,7 +104,6 @@ fn limits_are_kept_and_named() {
     let dir = tempfile::tempdir().unwrap();
     let mut options = options(dir.path());
     options.series_max = 2;
-    options.tenants_max = 2;
     options.budget = hinomi_base::budget::Budget::new(2 << 20);
     let (db, _) = Db::open(options).unwrap();
     for name in ["a", "b"] {
@@ -112,9 +111,6 @@ fn limits_are_kept_and_named() {
     }
     assert_eq!(db.append(&tenant(), &one("c", T0, 1.0)).unwrap().rejected_for(Reason::TooManySeries), 1);
     assert_eq!(db.append(&tenant(), &one("a", T0 + 1, 1.0)).unwrap().accepted, 1);
-    db.append(&Tenant("two".to_owned()), &one("a", T0, 1.0)).unwrap();
-    let error = db.append(&Tenant("three".to_owned()), &one("a", T0, 1.0)).unwrap_err();
-    assert!(error.to_string().contains("2 tenants"), "{error}");
     assert!(db.append(&Tenant(String::new()), &one("a", T0, 1.0)).is_err());
     let mut batch = Batch::new();
     let series = batch.series(SeriesKey::Labels(labels(&[("__name__", "a")])));
@@ -127,6 +123,61 @@ fn limits_are_kept_and_named() {
     batch.push(SeriesKey::Labels(empty), T0, 1.0);
     batch.push(SeriesKey::Labels(labels(&[("a", &"x".repeat(70_000))])), T0, 1.0);
     assert_eq!(db.append(&tenant(), &batch).unwrap().rejected_for(Reason::InvalidSeries), 2);
+}
+
+#[test]
+fn a_stale_reference_hides_no_other_reason() {
+    let dir = tempfile::tempdir().unwrap();
+    let (db, _) = Db::open(options(dir.path())).unwrap();
+    let stale = db.append(&Tenant("other".to_owned()), &one("x", T0, 1.0)).unwrap().refs[0].unwrap();
+    db.append(&tenant(), &one("up", T0, 1.0)).unwrap();
+    let mut batch = Batch::new();
+    batch.push(SeriesKey::Ref(stale), T0, 1.0);
+    batch.push(SeriesKey::Labels(labels(&[("__name__", "up")])), T0, 2.0);
+    let appended = db.append(&tenant(), &batch).unwrap();
+    assert_eq!(appended.rejected_for(Reason::UnknownSeries), 1);
+    assert_eq!(appended.first_rejected.map(|(_, reason)| reason), Some(Reason::Duplicate));
+}
+
+#[test]
+fn tenants_at_the_limit_are_told_to_come_later_and_empty_ones_make_room() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut options = options(dir.path());
+    options.tenants_max = 2;
+    let (db, _) = Db::open(options).unwrap();
+    let of = |name: &str| Tenant(name.to_owned());
+    assert_eq!(db.append(&of("a"), &one("x", T0, 1.0)).unwrap().accepted, 1);
+    // Nothing of these is taken, so none of them takes a place.
+    let mut nameless = Batch::new();
+    nameless.push(SeriesKey::Labels(hinomi_series::Labels::empty()), T0, 1.0);
+    for name in ["b", "c", "d"] {
+        assert_eq!(db.append(&of(name), &nameless).unwrap().accepted, 0, "{name}");
+    }
+    assert_eq!(db.append(&of("e"), &one("x", T0, 1.0)).unwrap().accepted, 1);
+    let error = db.append(&of("f"), &one("x", T0, 1.0)).unwrap_err();
+    assert_eq!(error.kind(), hinomi_model::ErrorKind::Limited, "{error}");
+    assert!(error.to_string().contains("2 tenants"), "{error}");
+    // What is in blocks only takes no place either, and is still known.
+    db.flush().unwrap();
+    assert_eq!(db.append(&of("f"), &one("x", T0, 1.0)).unwrap().accepted, 1);
+    let found = read(&db, &Select { tenant: of("a"), ..everything(Vec::new()) });
+    assert_eq!(found.len(), 1);
+}
+
+#[test]
+fn three_eighths_of_the_memory_are_left_by_series() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut options = options(dir.path());
+    let budget = hinomi_base::budget::Budget::new(16 << 20);
+    options.budget = budget.clone();
+    let (db, _) = Db::open(options).unwrap();
+    let mut taken = 0;
+    for n in 0..400 {
+        let name = format!("{n}-{}", "x".repeat(60_000));
+        taken += db.append(&tenant(), &one(&name, T0, 1.0)).map_or(0, |appended| appended.accepted);
+    }
+    assert!(taken > 60, "{taken}");
+    assert!(budget.take(6 << 20).is_some(), "{} of {}", budget.used_bytes(), budget.limit_bytes());
 }
 
 #[test]

@@ -42,6 +42,13 @@ pub const SYMBOLS_MAX: usize = 1 << 20;
 /// Most labels of a series or an exemplar.
 pub const LABELS_MAX: usize = 512;
 
+/// Most bytes of the names and values of a series together.
+pub const LABELS_MAX_BYTES: usize = 64 << 10;
+/// Most characters of the labels of an exemplar together, as OpenMetrics says.
+pub const EXEMPLAR_MAX_CHARS: usize = 128;
+/// Most bytes of what is said about a family: help and unit together.
+pub const METADATA_MAX_BYTES: usize = 64 << 10;
+
 /// Which protobuf message a request is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Version {
@@ -86,12 +93,20 @@ pub struct SeriesMetadata<'r> {
 }
 
 impl SeriesMetadata<'_> {
-    /// As it is stored; what is no UTF-8 is replaced.
+    /// As it is stored; what is no UTF-8 is replaced. `None`: it has more than [`METADATA_MAX_BYTES`].
     #[must_use]
-    pub fn metadata(&self) -> Metadata {
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).as_ref().into();
-        Metadata { kind: self.kind, help: text(self.help), unit: text(self.unit) }
+    pub fn metadata(&self) -> Option<Metadata> {
+        metadata(self.kind, self.help, self.unit)
     }
+}
+
+/// Its length is looked at before it is copied.
+fn metadata(kind: MetadataKind, help: &[u8], unit: &[u8]) -> Option<Metadata> {
+    if help.len().saturating_add(unit.len()) > METADATA_MAX_BYTES {
+        return None;
+    }
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).as_ref().into();
+    Some(Metadata { kind, help: text(help), unit: text(unit) })
 }
 
 /// A histogram, or what is wrong with it.
@@ -100,19 +115,22 @@ pub type Checked = Result<Histogram, String>;
 /// What takes the parts of a request: for each series first its samples, then its name. Each call returns whether there
 /// is room for more; `false` ends the reading with [`Error::Full`].
 pub trait Sink<'r> {
+    /// So many bytes are about to be taken, beside all that was handed on, until the next call.
+    #[must_use]
+    fn admits(&mut self, bytes: usize) -> bool;
     /// A number at `t_ms`; `start_ms` is when what it counts began, 0 where unknown.
     #[must_use]
     fn float(&mut self, t_ms: i64, start_ms: i64, value: f64) -> bool;
     /// A native histogram.
     #[must_use]
     fn histogram(&mut self, t_ms: i64, start_ms: i64, histogram: Checked) -> bool;
-    /// An exemplar.
+    /// An exemplar; `None`: one with labels of more than [`EXEMPLAR_MAX_CHARS`].
     #[must_use]
-    fn exemplar(&mut self, exemplar: Exemplar) -> bool;
+    fn exemplar(&mut self, exemplar: Option<Exemplar>) -> bool;
     /// The end of a series: everything since the one before is of these labels.
     #[must_use]
     fn series(&mut self, labels: LabelSet<'r>, metadata: Option<SeriesMetadata<'r>>) -> bool;
-    /// What is said about a family in a 1.0 request.
+    /// What is said about a family in a 1.0 request, unless it has more than [`METADATA_MAX_BYTES`].
     #[must_use]
     fn family(&mut self, name: &str, metadata: Metadata) -> bool;
 }
@@ -127,17 +145,28 @@ pub struct Request<'a> {
 }
 
 impl<'a> Request<'a> {
-    /// Looks over a request.
+    /// Looks over a request. `admit` is asked once, with the bytes that its symbols take, before they are taken.
     ///
     /// # Errors
     ///
-    /// [`Error::Proto`], [`Error::TooManySymbols`].
-    pub fn open(version: Version, bytes: &'a [u8], secret: &'a Secret) -> Result<Self, Error> {
+    /// [`Error::Proto`], [`Error::TooManySymbols`], and [`Error::Full`] when `admit` says no.
+    pub fn open(
+        version: Version,
+        bytes: &'a [u8],
+        secret: &'a Secret,
+        admit: impl FnOnce(usize) -> bool,
+    ) -> Result<Self, Error> {
         let symbols = match version {
             Version::V1 => labels::Symbols::default(),
-            Version::V2 => v2::symbols(bytes, secret)?,
+            Version::V2 => v2::symbols(bytes, secret, admit)?,
         };
         Ok(Self { version, bytes, secret, symbols })
+    }
+
+    /// Memory that it holds beside the request's, bytes.
+    #[must_use]
+    pub fn memory_bytes(&self) -> usize {
+        self.symbols.capacity() * size_of::<labels::Symbol<'_>>()
     }
 
     /// Hands all of it to a sink.

@@ -51,9 +51,10 @@ impl Outcome {
     /// In words.
     #[must_use]
     pub fn words(&self) -> String {
-        let slowest = self.ready.iter().copied().fold(0.0, f64::max);
+        let slowest = self.ready.iter().copied().reduce(f64::max);
+        let ready = slowest.map_or_else(String::new, |s| format!(", ready again after {s:.2} s at most"));
         format!(
-            "{} kills, {} checks, {} samples acknowledged, {} in doubt, ready again after {slowest:.2} s at most{}",
+            "{} kills, {} checks, {} samples acknowledged, {} in doubt{ready}{}",
             self.kills,
             self.checks,
             self.acknowledged,

@@ -117,7 +117,7 @@ impl Writers {
                     (chance.once_in(2), 20)
                 }
                 // Some senders send again, others have forgotten.
-                Err(_) => (chance.once_in(2), 3),
+                Err(_) => (chance.once_in(2), 20),
             };
             if next {
                 at = self.begin(writer);

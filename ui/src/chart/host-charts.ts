@@ -49,7 +49,8 @@ export function hostCharts(host: string): ChartDef[] {
       id: 'filesystems', unit: 'share', aspect: 'utilisation', least: 1,
       lines: [{
         label: 'mountpoint', once: 'device',
-        query: (t) => `max by (device, mountpoint) (1 - ${t.mean(of('node_filesystem_avail_bytes', NO_DISK))} / (${t.mean(of('node_filesystem_size_bytes', NO_DISK))} > 0))`,
+        // As df has it: what is reserved is neither used nor left.
+        query: (t) => `max by (device, mountpoint) (1 - ${t.mean(of('node_filesystem_avail_bytes', NO_DISK))} / (${t.mean(of('node_filesystem_size_bytes', NO_DISK))} - ${t.mean(of('node_filesystem_free_bytes', NO_DISK))} + ${t.mean(of('node_filesystem_avail_bytes', NO_DISK))} > 0))`,
       }],
     },
     {

@@ -1,8 +1,8 @@
 // What the palette shows for a text. Pure.
-import type { Level } from '../api/types'
+import type { Level, Workload } from '../api/types'
 
 export interface Entry {
-  kind: 'page' | 'workload' | 'finding' | 'command'
+  kind: 'page' | 'workload' | 'host' | 'finding' | 'command'
   name: string
   /** What tells it from others, where the name may change. */
   id?: string
@@ -12,6 +12,12 @@ export interface Entry {
 
 /** Most entries that are shown. */
 export const SHOWN_MAX = 50
+
+/** Names of hosts: this one first, then those of containers and those that were measured, each once. */
+export function hostNames(own: string | undefined, workloads: readonly Workload[], measured: readonly string[]): string[] {
+  const running = workloads.flatMap((one) => one.instances.map(({ resource }) => resource.node ?? resource.cluster))
+  return [...new Set([...(own === undefined ? [] : [own]), ...[...running, ...measured].sort()])]
+}
 
 /** Entries whose name has the letters of `text` in order; whole words and beginnings first. */
 export function ranked(entries: Entry[], text: string): Entry[] {

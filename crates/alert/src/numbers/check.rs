@@ -125,6 +125,9 @@ pub(super) enum Harm {
 }
 
 pub(super) fn opinion(reading: &Reading, mark: Mark) -> Opinion {
+    if reading.is_unlimited() {
+        return Opinion::Good;
+    }
     match reading.check {
         Check::MemoryLimit => memory(reading, mark),
         Check::Filesystem | Check::Inodes => filesystem(reading, mark),
@@ -211,9 +214,14 @@ impl Reading {
         if self.limit > 0.0 { self.value / self.limit } else { 0.0 }
     }
 
-    /// A reading that can be judged: finite, and with a limit.
+    /// Of something that has no limit.
+    pub(super) fn is_unlimited(&self) -> bool {
+        self.limit == f64::INFINITY
+    }
+
+    /// A reading that can be judged: finite, and with a limit, or known to have none.
     pub(super) fn is_sound(&self) -> bool {
         let shares = self.unit != NumberUnit::Share || self.value <= 1e6;
-        self.value.is_finite() && self.limit.is_finite() && self.limit > 0.0 && shares
+        self.value.is_finite() && self.limit > 0.0 && shares
     }
 }

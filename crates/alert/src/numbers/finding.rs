@@ -63,12 +63,18 @@ fn verdict(reading: &Reading, harm: Harm, rules: &Rules, timeline: &Timeline, no
 
 fn is_restarted(reading: &Reading, timeline: &Timeline) -> bool {
     let track = timeline.tracks.get(&reading.resource.uid);
-    track.is_some_and(|track| track.spec.restart != RestartPolicy::No)
+    track.is_some_and(|track| match track.spec.restart {
+        RestartPolicy::No => false,
+        // Its tries may be used up.
+        RestartPolicy::OnFailure { max_retries } => max_retries == 0 || track.restarts < max_retries,
+        RestartPolicy::Always | RestartPolicy::UnlessStopped => true,
+    })
 }
 
 /// Why it is over.
 pub(super) fn over(reading: &Reading) -> String {
     match reading.check {
+        _ if reading.is_unlimited() => "it has no limit any more".to_owned(),
         Check::CpuThrottled | Check::HostPressure => "it has been well below its mark for a while".to_owned(),
         _ => format!("{} % in use for a while, and not near its limit any more", percent(reading.share())),
     }

@@ -95,7 +95,7 @@ fn windows() {
             "begin left out by the clock",
             &berlin,
             "2026-03-29T00:00:00+01:00",
-            "Sun 2026-03-29 03:30+02:00 to Sun 2026-03-29 08:00+02:00",
+            "Sun 2026-03-29 03:00+02:00 to Sun 2026-03-29 08:00+02:00",
         ),
         // 25 October 2026: 02:30 comes twice.
         (

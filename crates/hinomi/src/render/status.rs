@@ -6,7 +6,7 @@ use hinomi_timeline::duration_words;
 use super::style::{Paint, bad, bytes, good, heading, labelled, level, off, pad, paint};
 use super::time;
 use crate::terminal::Page;
-use crate::view::{Gap, Receiver, Right, Status, Store};
+use crate::view::{Gap, MetricsEngine, Receiver, Right, Status, Store};
 
 /// Gaps shown without `-v`.
 const GAPS: usize = 5;
@@ -25,6 +25,10 @@ pub(crate) fn text(page: &Page, status: &Status, verbose: bool) -> String {
     out.push_str(&receivers(page, status));
     out.push_str(&format!("\n{}", heading(page, "Store")));
     out.push_str(&store(page, &status.store, &status.data_dir));
+    if let Some(engine) = &status.metrics {
+        out.push_str(&format!("\n{}", heading(page, "Metrics")));
+        out.push_str(&metrics(page, engine));
+    }
     let (used, limit) = (bytes(status.memory_used_bytes), bytes(status.memory_limit_bytes));
     out.push_str(&format!("\n{}", heading(page, "Memory budget")));
     out.push_str(&format!("    {used} of {limit} in use by queues and caches\n"));
@@ -144,6 +148,42 @@ fn store(page: &Page, store: &Store, data_dir: &str) -> String {
         words.push_str(&format!("; it refuses since {}: {error}", time::local(page, since)));
     }
     labelled(page, &sign, 1, &words)
+}
+
+/// What the engine of metrics holds, how busy it is, and what it did not take.
+pub(super) fn metrics(page: &Page, engine: &MetricsEngine) -> String {
+    let sign = if engine.ok { good(page) } else { bad(page) };
+    let mut held = format!(
+        "{} series in memory, {} samples stored since the start, {} samples in {} blocks; {} of {} on disk",
+        engine.series,
+        engine.appended,
+        engine.block_samples,
+        engine.blocks,
+        bytes(engine.disk_bytes),
+        bytes(engine.disk_max_bytes)
+    );
+    if !engine.ok {
+        let error = engine.last_error.as_deref().unwrap_or("no error text");
+        held.push_str(&format!("; it refuses: {error}"));
+    }
+    let mut out = labelled(page, &sign, 1, &held);
+    let queries = format!("queries: {} at work, {} waiting", engine.queries_running, engine.queries_waiting);
+    out.push_str(&labelled(page, "", 1, &queries));
+    let rejected: Vec<String> = engine
+        .rejected
+        .iter()
+        .filter(|(_, count)| **count > 0)
+        .map(|(reason, count)| format!("{reason}: {count}"))
+        .collect();
+    if !rejected.is_empty() {
+        let text = format!("samples not stored since the start: {}", rejected.join("; "));
+        out.push_str(&labelled(page, &off(page), 1, &text));
+    }
+    if !engine.damage.is_empty() {
+        let text = format!("could not be read at the start: {}", engine.damage.join("; "));
+        out.push_str(&labelled(page, &bad(page), 1, &text));
+    }
+    out
 }
 
 fn gaps(page: &Page, gaps: &[Gap], verbose: bool) -> String {

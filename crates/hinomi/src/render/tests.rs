@@ -173,6 +173,11 @@ fn status_of_a_hinomi_in_trouble() {
         "store": { "ok": false, "failing_since": "2026-11-24T12:04:00.000Z", "last_error": "no space left on device",
                    "queued": 12, "dropped": 3, "disk_bytes": 1_572_864, "segments": 2,
                    "oldest_at": "2026-10-01T00:00:00.000Z" },
+        "metrics": { "ok": false, "last_error": "wal/00000002: no space left on device", "damage": ["wal/00000001 at 512: bad checksum"],
+                     "appended": 56_789, "refused": 1, "rejected": { "out of bounds": 0, "out of order sample": 3, "too old sample": 4 },
+                     "series": 1234, "memory_bytes": 4096, "block_samples": 1_000_000, "blocks": 3,
+                     "disk_bytes": 1_572_864, "disk_max_bytes": 10_737_418_240_u64, "log_bytes": 4096,
+                     "queries_running": 2, "queries_waiting": 1, "query_limits": {} },
         "memory_used_bytes": 2048, "memory_limit_bytes": 268_435_456,
         "totals": { "containers": 5, "running": 4, "workloads": 3, "none": 1, "notice": 0, "alert": 2 },
         "gaps": [{ "from": "2026-11-24T10:00:00.000Z", "to": "2026-11-24T10:02:00.000Z", "reason": "not_running",
@@ -180,6 +185,15 @@ fn status_of_a_hinomi_in_trouble() {
         "counters": { "changes_taken_total": 40, "changes_rejected_total": 2, "messages_shed_total": 0 },
     });
     insta::assert_snapshot!(status::text(&page(80), &view(trouble), false));
+}
+
+#[test]
+fn status_of_metrics_that_work() {
+    let engine = json!({ "ok": true, "last_error": null, "damage": [], "appended": 10, "rejected": { "too old sample": 0 },
+        "series": 5, "block_samples": 0, "blocks": 0, "disk_bytes": 512, "disk_max_bytes": 1_073_741_824,
+        "queries_running": 0, "queries_waiting": 0 });
+    let text = "  ✓  5 series in memory, 10 samples stored since the start, 0 samples in 0\n     blocks; 512 B of 1.0 GiB on disk\n     queries: 0 at work, 0 waiting\n";
+    assert_eq!(status::metrics(&page(80), &view(engine)), text);
 }
 
 fn some_rights() -> Vec<Right> {

@@ -8,17 +8,13 @@ use hinomi_base::clock::Clock;
 use hinomi_base::counters::Counters;
 use hinomi_config::decode::duration_text;
 use hinomi_pipeline::settings::Settings;
-use hinomi_pipeline::{Collected, CollectorStatus, Handle, Scrape};
+use hinomi_pipeline::{CONTAINERS_JOB, Collected, CollectorStatus, HOST_JOB, Handle, Scrape};
 use hinomi_wire::Families;
 
 use super::collectors::facts;
 
 /// Name of this collector in `hinomi status`.
 const METRICS: &str = "metrics";
-/// Label `job` of the host's series, as the configuration that Debian's Prometheus comes with has it.
-const HOST_JOB: &str = "node";
-/// Label `job` of containers' series, as cAdvisor's documentation has it.
-const CONTAINERS_JOB: &str = "cadvisor";
 
 /// Where the settings say that the kernel is found.
 pub(super) fn roots(settings: &Settings) -> Roots {

@@ -15,7 +15,7 @@ use hinomi_series::{Labels, Matcher};
 use super::Metrics;
 
 /// Of the memory budget, the share that questions leave to everything else: one in so many.
-const BUDGET_LEFT: u64 = 8;
+pub(super) const BUDGET_LEFT: u64 = 8;
 
 /// Who asks, and what he sets himself.
 #[derive(Clone, Debug, Default)]

@@ -110,10 +110,12 @@ impl Tally {
 }
 
 impl Collected {
-    /// For the targets of this host; `instance` is the label of that name.
+    /// For the targets of this host; `instance` is the label of that name. From then on nobody else writes their
+    /// series.
     #[must_use]
     pub fn new(handle: &Handle, instance: &str) -> Self {
         let shared = handle.shared();
+        handle.metrics().reserve(instance);
         Self::with(handle.metrics().clone(), shared.budget.clone(), &shared.counters, instance)
     }
 

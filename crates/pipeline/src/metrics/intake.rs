@@ -11,9 +11,11 @@
 
 mod cache;
 mod gather;
+mod own;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use hinomi_base::budget::{Budget, Meter};
 use hinomi_model::{ErrorKind, Tenant};
@@ -23,19 +25,22 @@ use hinomi_wire::remote_write::{self, Request, Secret, Version, unpack};
 use tokio::sync::Semaphore;
 
 use super::Metrics;
+use super::ask::BUDGET_LEFT;
 use crate::Error;
 use cache::{Cache, Known};
-use gather::{Gather, Item};
+use gather::{Draw, Gather, Item};
 
 /// Buffers that are kept between requests, at most so many and of this size each.
 const SPARE_MAX: usize = 8;
 const SPARE_MAX_BYTES: u64 = 8 << 20;
 /// Series for which there is room before the first one is read.
 const SERIES_EXPECTED_MAX: usize = 4096;
-/// Requests that are worked on at once; others wait.
-const WORKING_MAX: usize = 8;
-/// Tenants whose series are remembered; beyond, all are forgotten.
+/// Requests that are worked on at once, each on a thread of its own; others wait.
+pub const WORKING_MAX: usize = 8;
+/// Tenants whose series are remembered; beyond, those of the one that was silent longest are forgotten.
 const TENANTS_MAX: usize = 1024;
+/// How often it is looked for tenants that fell silent.
+const AGE_EVERY: Duration = Duration::from_mins(1);
 
 /// What became of a request.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -81,6 +86,8 @@ impl Unwritten {
         match self {
             Self::Request(remote_write::Error::Full) => ErrorKind::Limited,
             Self::Request(_) => ErrorKind::Invalid,
+            // Whatever the disk says, also that a folder is gone: the request is right, and is to be sent again.
+            Self::Engine(Error::Metrics(hinomi_tsdb::Error::Disk(_))) => ErrorKind::Unavailable,
             Self::Engine(error) => error.kind(),
             Self::Died(_) => ErrorKind::Internal,
         }
@@ -97,15 +104,28 @@ struct Workspace {
     series: usize,
 }
 
+/// Of each tenant what is known of its series, and when it was asked for last.
+#[derive(Debug)]
+struct Caches {
+    by_tenant: BTreeMap<String, (Arc<Mutex<Cache>>, Instant)>,
+    aged: Instant,
+}
+
 /// What requests share.
 #[derive(Debug)]
 pub(super) struct Writes {
     secret: Secret,
     budget: Budget,
-    caches: Mutex<BTreeMap<String, Arc<Mutex<Cache>>>>,
+    caches: Mutex<Caches>,
     spare: Mutex<Vec<Workspace>>,
+    own: own::Own,
     /// Of requests that are worked on.
     places: Arc<Semaphore>,
+}
+
+/// Draws on the budget as long as others find their part of it.
+fn meter(budget: &Budget) -> Meter {
+    Meter::leaving(budget, budget.limit_bytes() / BUDGET_LEFT)
 }
 
 fn lock<T>(held: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -117,23 +137,42 @@ impl Writes {
         Self {
             secret: Secret::new(),
             budget,
-            caches: Mutex::default(),
+            caches: Mutex::new(Caches { by_tenant: BTreeMap::new(), aged: Instant::now() }),
             spare: Mutex::default(),
+            own: own::Own::default(),
             places: Arc::new(Semaphore::new(WORKING_MAX)),
         }
     }
 
     fn cache(&self, tenant: &Tenant) -> Arc<Mutex<Cache>> {
         let mut caches = lock(&self.caches);
-        if let Some(cache) = caches.get(&tenant.0) {
+        let (caches, now) = (&mut caches.by_tenant, Instant::now());
+        if let Some((cache, used)) = caches.get_mut(&tenant.0) {
+            *used = now;
             return Arc::clone(cache);
         }
         if caches.len() >= TENANTS_MAX {
-            caches.clear();
+            let silent = caches.iter().min_by_key(|(_, (_, used))| *used).map(|(name, _)| name.clone());
+            silent.into_iter().for_each(|name| _ = caches.remove(&name));
         }
         let cache = Arc::new(Mutex::new(Cache::new(&self.budget)));
-        caches.insert(tenant.0.clone(), Arc::clone(&cache));
+        caches.insert(tenant.0.clone(), (Arc::clone(&cache), now));
         cache
+    }
+
+    /// Lets go of series of tenants that fell silent. Called with every append, whoever sends it; looks once a minute.
+    pub(super) fn age(&self, now: Instant) {
+        let mut caches = lock(&self.caches);
+        if now.saturating_duration_since(caches.aged) < AGE_EVERY {
+            return;
+        }
+        caches.aged = now;
+        caches.by_tenant.retain(|_, (cache, _)| {
+            // One that is held is asked for, and ages by itself.
+            let Ok(mut cache) = cache.try_lock() else { return true };
+            cache.begin(now);
+            !cache.is_empty()
+        });
     }
 
     fn borrow(&self) -> Workspace {
@@ -141,7 +180,7 @@ impl Writes {
         spare.unwrap_or_else(|| Workspace {
             raw: Vec::new(),
             batch: Batch::new(),
-            meter: Meter::leaving(&self.budget, 0),
+            meter: meter(&self.budget),
             series: 0,
         })
     }
@@ -159,7 +198,14 @@ impl Metrics {
     /// What memory for a request's bytes is drawn by.
     #[must_use]
     pub fn meter(&self) -> Meter {
-        Meter::leaving(&self.0.budget, 0)
+        meter(&self.0.budget)
+    }
+
+    /// From now on nobody else writes the series that collectors of `host` write here.
+    pub(super) fn reserve(&self, host: &str) {
+        self.0.writes.own.reserve(host);
+        // What is known by its bytes is not looked at again.
+        lock(&self.0.writes.caches).by_tenant.clear();
     }
 
     /// Stores a remote-write request of a tenant, as it came: compressed with Snappy. Once it has begun it goes on to the
@@ -200,31 +246,38 @@ impl Metrics {
     ) -> Result<Written, Unwritten> {
         let admit = |len: usize| meter.reach(u64::try_from(len).unwrap_or(u64::MAX));
         let raw = unpack(packed, raw, admit)?;
-        let request = Request::open(version, raw, &self.0.writes.secret)?;
+        let bytes = |len: usize| u64::try_from(len).unwrap_or(u64::MAX);
+        let admit = |symbols| meter.reach(bytes(raw.len()).saturating_add(bytes(symbols)));
+        let request = Request::open(version, raw, &self.0.writes.secret, admit)?;
         let cache = self.0.writes.cache(tenant);
-        let held = u64::try_from(raw.len()).unwrap_or(u64::MAX);
+        let held = bytes(raw.len()).saturating_add(bytes(request.memory_bytes()));
         let mut answer = Answer::default();
+        let limits = Limits { series: self.0.db.series_max(), bytes: self.0.writes.budget.limit_bytes() };
         let mut only: Option<Vec<u32>> = None;
         // Once, and once more for those series that the engine does not know by their references any more.
-        for _ in 0..2 {
+        for last in [false, true] {
             batch.clear();
             let expected = only.as_ref().map_or(*series, Vec::len);
-            let mut gather = Gather::new(version, batch, (meter, held), only.as_deref(), expected);
+            let mut gather = Gather::new(version, batch, Draw::new(meter, held), only.as_deref(), expected);
             request.read(&mut gather)?;
-            let (items, wrong) = gather.finish();
+            let (items, wrong, draw) = gather.finish();
             if only.is_none() {
                 *series = items.len().min(SERIES_EXPECTED_MAX);
             }
             answer.wrong(wrong);
-            let named = name(&items, &cache, batch, &mut answer);
+            let reserved = self.0.writes.own.reserved(tenant);
+            let named = name(&items, (&cache, reserved), batch, (&mut answer, draw))?;
             if batch.is_empty() {
                 break;
             }
             let appended = self.append(tenant, batch)?;
             let again = remember(&items, &named, &appended, &cache);
-            answer.take(&appended, batch, &items, &again);
-            if again.is_empty() {
-                break;
+            answer.take(&appended, (batch, &items), &again, limits);
+            let Some(first) = again.first() else { break };
+            if last {
+                // Somebody else brought the reference back meanwhile.
+                let reason = Reason::UnknownSeries.as_str().to_owned();
+                answer.refuse(*first, Refused { reason, later: true });
             }
             only = Some(again);
         }
@@ -235,12 +288,13 @@ impl Metrics {
 /// Gives the batch its series: by reference those that are known, by their labels all others.
 fn name(
     items: &[Item<'_>],
-    cache: &Mutex<Cache>,
+    (cache, reserved): (&Mutex<Cache>, own::Reserved<'_>),
     batch: &mut Batch,
-    answer: &mut Answer,
-) -> Vec<Option<Known>> {
+    (answer, mut draw): (&mut Answer, Draw),
+) -> Result<Vec<Option<Known>>, remote_write::Error> {
+    let full = remote_write::Error::Full;
     let mut held = lock(cache);
-    held.begin();
+    held.begin(Instant::now());
     let known: Vec<_> = items.iter().map(|item| held.find(item.labels.key()?)).collect();
     drop(held);
     for (item, known) in items.iter().zip(&known) {
@@ -248,23 +302,37 @@ fn name(
         let labels = if known.is_some() && news.is_none() {
             None
         } else {
-            match item.labels.labels() {
-                Ok(labels) => Some(labels),
+            let labels = item.labels.labels().map_err(|error| error.to_string());
+            // What is known was looked at when it came first.
+            match labels.and_then(|labels| if known.is_none() { reserved.admit(labels) } else { Ok(labels) })
+            {
+                Ok(labels) => {
+                    if !draw.labels(&labels) {
+                        return Err(full);
+                    }
+                    Some(labels)
+                }
                 Err(error) => {
-                    answer.wrong(Some((item.ordinal, error.to_string())));
+                    answer.wrong(Some((item.ordinal, error)));
                     Some(Labels::empty())
                 }
             }
         };
-        if let (Some(labels), Some(said)) = (&labels, news) {
-            batch.metadata(gather::family(labels.name(), said.kind), said.metadata());
+        if let Some((labels, said)) = labels.as_ref().zip(news)
+            && let Some(metadata) = said.metadata()
+        {
+            let family = gather::family(labels.name(), said.kind);
+            if !draw.family(family, &metadata) {
+                return Err(full);
+            }
+            batch.metadata(family, metadata);
         }
         match (known, labels) {
             (Some(known), _) => batch.series(SeriesKey::Ref(known.reference)),
             (None, labels) => batch.series(SeriesKey::Labels(labels.unwrap_or_default())),
         };
     }
-    known
+    Ok(known)
 }
 
 /// Remembers what the engine says of its series. Returns those that it does not know any more.
@@ -296,6 +364,25 @@ fn remember(
     again
 }
 
+/// What there may be of series at most.
+#[derive(Clone, Copy, Debug)]
+struct Limits {
+    series: usize,
+    bytes: u64,
+}
+
+impl Limits {
+    /// The one for which a new series was not taken.
+    fn reached(self, appended: &Appended) -> Option<String> {
+        let Self { series, bytes } = self;
+        if appended.rejected_for(Reason::TooManySeries) > 0 {
+            return Some(format!("{}, which is {series}", Reason::TooManySeries.as_str()));
+        }
+        (appended.rejected_for(Reason::NoMemory) > 0)
+            .then(|| format!("{}: all of it is {bytes} bytes (memory_max)", Reason::NoMemory.as_str()))
+    }
+}
+
 /// What is answered, put together from one or two appends.
 #[derive(Debug, Default)]
 struct Answer {
@@ -323,7 +410,13 @@ impl Answer {
         }
     }
 
-    fn take(&mut self, appended: &Appended, batch: &Batch, items: &[Item<'_>], again: &[u32]) {
+    fn take(
+        &mut self,
+        appended: &Appended,
+        (batch, items): (&Batch, &[Item<'_>]),
+        again: &[u32],
+        limits: Limits,
+    ) {
         let written = &mut self.written;
         written.histograms += appended.histograms;
         written.floats += appended.accepted.saturating_sub(appended.histograms);
@@ -335,8 +428,7 @@ impl Answer {
             let reason = gather::reason(first.1, item);
             self.refuse(item.ordinal, Refused { reason, later: false });
         }
-        if appended.rejected_for(Reason::TooManySeries) > 0 {
-            let reason = Reason::TooManySeries.as_str().to_owned();
+        if let Some(reason) = limits.reached(appended) {
             self.refuse(0, Refused { reason, later: true });
         }
     }

@@ -1,5 +1,7 @@
 //! What is measured of containers: memory, CPU time, processes.
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use hinomi_alert::numbers::Check;
@@ -34,7 +36,7 @@ fn memory(measure: &mut Measure<'_>) {
     };
     let mut drafts = Vec::new();
     for (id, value) in used {
-        let Some(limit) = limits.get(&id).copied().filter(|limit| *limit > 0.0) else { continue };
+        let Some(limit) = limits.get(&id).copied().map(or_none) else { continue };
         let Some(container) = measure.container(&id) else { continue };
         let name = quoted(&container.resource.name);
         let query = format!("container_memory_working_set_bytes{{{of},name={name}}}");
@@ -45,8 +47,29 @@ fn memory(measure: &mut Measure<'_>) {
     measure.add_with_past(Check::MemoryLimit, drafts);
 }
 
+/// A limit as the kernel's files tell it, 0 for none.
+fn or_none(limit: f64) -> f64 {
+    if limit > 0.0 { limit } else { f64::INFINITY }
+}
+
+/// Those whose CPU time is counted and not limited: nothing holds them back any more.
+fn never_throttled(measure: &mut Measure<'_>) -> BTreeSet<String> {
+    let of = measure.of_containers();
+    let query = format!("container_spec_cpu_period{{{of}}} unless on (id) container_spec_cpu_quota{{{of}}}");
+    let free: BTreeSet<String> = measure.by_container(&query).unwrap_or_default().into_keys().collect();
+    for id in &free {
+        let Some(resource) = measure.container(id).map(|container| Arc::clone(&container.resource)) else {
+            continue;
+        };
+        let about = (NumberUnit::Share, 0.0, f64::INFINITY);
+        measure.add(Measure::reading(Check::CpuThrottled, &resource, "", about, query.clone()));
+    }
+    free
+}
+
 /// Held back over 5 and over 15 minutes.
 fn throttled(measure: &mut Measure<'_>) {
+    let free = never_throttled(measure);
     let of = measure.of_containers();
     let share = |of: &str, span: &str| {
         format!(
@@ -65,7 +88,7 @@ fn throttled(measure: &mut Measure<'_>) {
     let mark = measure.settings().mark(Check::CpuThrottled).from_percent;
     for (id, short) in short {
         let Some(container) = measure.container(&id) else { continue };
-        if container.began.is_some_and(|began| measure.at.since(began) < STARTED) {
+        if free.contains(&id) || container.began.is_some_and(|began| measure.at.since(began) < STARTED) {
             continue;
         }
         // Nothing divided by nothing: it was idle.
@@ -98,7 +121,7 @@ fn pids(measure: &mut Measure<'_>) {
     }
     let Some(used) = measure.by_container(&format!("container_threads{{{of}}}")) else { return };
     for (id, value) in used {
-        let Some(limit) = most.get(&id).copied().filter(|most| *most > 0.0) else { continue };
+        let Some(limit) = most.get(&id).copied().map(or_none) else { continue };
         let Some(container) = measure.container(&id) else { continue };
         let name = quoted(&container.resource.name);
         let query = format!("container_threads{{{of},name={name}}}");

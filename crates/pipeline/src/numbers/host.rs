@@ -45,17 +45,27 @@ pub(super) fn measure(measure: &mut Measure<'_>) {
     }
 }
 
-/// The metrics of what a filesystem has, and of what is left.
+/// The metrics of what a filesystem has, what nobody uses, and what is left to everybody. What is reserved is neither used
+/// nor left: as `df` has it, the filesystem has what is used and what is left.
 struct Space {
     all: &'static str,
+    free: &'static str,
     left: &'static str,
     unit: NumberUnit,
 }
 
-const SPACE: Space =
-    Space { all: "node_filesystem_size_bytes", left: "node_filesystem_avail_bytes", unit: NumberUnit::Bytes };
-const INODES: Space =
-    Space { all: "node_filesystem_files", left: "node_filesystem_files_free", unit: NumberUnit::Count };
+const SPACE: Space = Space {
+    all: "node_filesystem_size_bytes",
+    free: "node_filesystem_free_bytes",
+    left: "node_filesystem_avail_bytes",
+    unit: NumberUnit::Bytes,
+};
+const INODES: Space = Space {
+    all: "node_filesystem_files",
+    free: "node_filesystem_files_free",
+    left: "node_filesystem_files_free",
+    unit: NumberUnit::Count,
+};
 
 /// One filesystem, however often it is mounted.
 struct Mounted {
@@ -67,7 +77,8 @@ struct Mounted {
 fn filesystems(measure: &mut Measure<'_>, check: Check, space: &Space) {
     let of = measure.of_host();
     let kinds = format!("{of},fstype!~{}", quoted(NOT_MEASURED));
-    let Some(all) = measure.vector(&format!("{}{{{kinds}}}", space.all)) else { return };
+    let had = format!("{}{{{kinds}}} - {}{{{kinds}}} + {}{{{kinds}}}", space.all, space.free, space.left);
+    let Some(all) = measure.vector(&had) else { return };
     // Only of what may be written: what is read-only does not fill.
     let writable = format!("{}{{{kinds}}} unless node_filesystem_readonly{{{kinds}}} == 1", space.left);
     let Some(left) = measure.vector(&writable) else { return };
@@ -91,7 +102,7 @@ fn filesystems(measure: &mut Measure<'_>, check: Check, space: &Space) {
 fn draft(measure: &Measure<'_>, check: Check, space: &Space, of: &str, one: &Mounted) -> Draft {
     let point = one.labels.get("mountpoint").unwrap_or_default();
     let which = format!("{of},mountpoint={}", quoted(point));
-    let query = format!("{}{{{which}}} - {}{{{which}}}", space.all, space.left);
+    let query = format!("{}{{{which}}} - {}{{{which}}}", space.all, space.free);
     let about = (space.unit, one.all - one.left, one.all);
     let mut reading = Measure::reading(check, &measure.host, point, about, query);
     for (label, name) in [("device", "device"), ("fstype", "kind of filesystem")] {

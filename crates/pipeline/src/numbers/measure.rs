@@ -10,6 +10,7 @@ use hinomi_query::eval::Answered;
 use hinomi_series::{Labels, Value};
 
 use crate::metrics::{Asked, Metrics, Question};
+use crate::own::{CONTAINERS_JOB, HOST_JOB};
 use crate::view::Shared;
 
 /// Things of one inspection whose past is asked for, at most: those that are nearest their limit.
@@ -79,14 +80,15 @@ impl<'a> Measure<'a> {
         self.settings().mark(check).enabled
     }
 
-    /// The matchers of this host's own series: what a collector of it wrote, not what others sent.
+    /// The matchers of this host's own series: what a collector of it wrote. What others send under these
+    /// labels is refused.
     pub(super) fn of_host(&self) -> String {
-        format!("job=\"node\",instance={}", quoted(&self.host.name))
+        format!("job=\"{HOST_JOB}\",instance={}", quoted(&self.host.name))
     }
 
     /// The same for its containers.
     pub(super) fn of_containers(&self) -> String {
-        format!("job=\"cadvisor\",host={}", quoted(&self.host.name))
+        format!("job=\"{CONTAINERS_JOB}\",host={}", quoted(&self.host.name))
     }
 
     /// What an instant query yields now; nothing, and a failure noted, when it can't be asked.

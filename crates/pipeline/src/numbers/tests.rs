@@ -225,6 +225,7 @@ fn filesystems_that_can_fill() {
     ];
     for (device, kind, point, left, read_only) in &mounts {
         series.push((mount("node_filesystem_avail_bytes", device, kind, point), *left));
+        series.push((mount("node_filesystem_free_bytes", device, kind, point), *left));
         series.push((mount("node_filesystem_size_bytes", device, kind, point), &|_| 100.0 * GIB));
         series.push((
             mount("node_filesystem_readonly", device, kind, point),

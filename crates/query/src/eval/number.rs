@@ -4,6 +4,7 @@ use hinomi_series::number::format_g;
 
 /// Adds to a running sum and keeps what rounding lost (Kahan, Neumaier's variant): the new sum and
 /// compensation.
+#[inline]
 #[must_use]
 pub(super) fn kahan(add: f64, sum: f64, lost: f64) -> (f64, f64) {
     let total = sum + add;
@@ -24,6 +25,7 @@ pub(super) struct Sum {
 
 impl Sum {
     /// Adds a number.
+    #[inline]
     pub(super) fn add(&mut self, value: f64) {
         (self.sum, self.lost) = kahan(value, self.sum, self.lost);
     }

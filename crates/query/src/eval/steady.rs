@@ -110,6 +110,7 @@ fn reach(kind: Rate, times: &[i64], place: &Place, (start, end): (i64, i64)) -> 
 }
 
 /// The change between the ends of a window, stretched.
+#[inline]
 fn of_window(
     kind: Rate,
     (times, values): (&[i64], &[f64]),
@@ -133,6 +134,7 @@ fn of_window(
 
 /// Whether a counter was zero so long before the range that rounding cannot bring it in: tells without a division. What
 /// is close, or too small to be sure, has to be calculated.
+#[inline]
 fn zero_is_far(first: f64, change: f64, place: &Place) -> bool {
     change > 1e-200 && first * place.sampled > place.to_start * change * 1.000_001
 }
@@ -161,4 +163,40 @@ pub(super) fn reset_places(track: &Track<'_, f64>) -> Vec<usize> {
         }
     }
     places
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Where the quick look says that zero is far, the division says so too.
+    #[test]
+    fn the_quick_look_at_zero_never_errs() {
+        let mut state = 7_u64;
+        let mut random = || {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (state >> 11) as f64 / (1_u64 << 53) as f64
+        };
+        let (mut far, mut near) = (0, 0);
+        for round in 0..200_000 {
+            let (sampled, to_start) = (1.0 + random() * 600.0, random() * 30.0);
+            let change = match round % 4 {
+                0 => random() * 1e308,
+                1 => random() * 1e-300,
+                _ => random() * 100.0,
+            };
+            // Around the limit, and anywhere.
+            let limit = to_start * change / sampled;
+            let first =
+                if round % 2 == 0 { limit * (1.0 + (random() - 0.5) * 1e-5) } else { random() * change };
+            let place = Place { sampled, to_start, ..Place::default() };
+            if zero_is_far(first, change, &place) {
+                far += 1;
+                assert!(sampled * (first / change) >= to_start, "{first} {change} {sampled} {to_start}");
+            } else {
+                near += 1;
+            }
+        }
+        assert!(far > 50_000 && near > 50_000, "{far} {near}");
+    }
 }

@@ -2,11 +2,13 @@
 
 use std::io::Write as _;
 
-use axum::body::Body;
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use flate2::Compression;
 use flate2::write::GzEncoder;
+use hinomi_base::budget::Share;
+use hinomi_model::metrics::ReadError;
+use hinomi_pipeline::Question;
 use serde_json::Value;
 
 use super::failure::Failure;
@@ -23,6 +25,30 @@ const PACK_MIN_BYTES: usize = 1024;
 pub(crate) struct Written {
     bytes: Vec<u8>,
     packed: bool,
+    /// Drawn for the bytes, and held until they are sent.
+    share: Option<Share>,
+}
+
+impl Written {
+    /// The same, with its memory drawn from the budget: what the question had drawn is given back with it, and the
+    /// answer may be long on its way.
+    ///
+    /// # Errors
+    ///
+    /// There is no room: other answers wait for those who asked for them.
+    pub(crate) fn drawn(mut self, question: &Question) -> Result<Self, ReadError> {
+        let Some(memory) = question.limit().memory.as_ref() else { return Ok(self) };
+        self.bytes.shrink_to_fit();
+        let bytes = u64::try_from(self.bytes.capacity()).unwrap_or(u64::MAX);
+        self.share = memory.budget().take(bytes);
+        if self.share.is_none() {
+            let limit = memory.budget().limit_bytes();
+            let why =
+                format!("its answer has {bytes} bytes, and the budget of {limit} bytes has no room for it");
+            return Err(ReadError::Memory(why));
+        }
+        Ok(self)
+    }
 }
 
 /// A successful answer: `data`, and what is to be told about it.
@@ -61,12 +87,12 @@ pub(crate) fn texts(params: &Params, limit: usize, texts: &[String]) -> Written 
 
 fn pack(bytes: Vec<u8>, wanted: bool) -> Written {
     if !wanted || bytes.len() < PACK_MIN_BYTES {
-        return Written { bytes, packed: false };
+        return Written { bytes, packed: false, share: None };
     }
     let mut encoder = GzEncoder::new(Vec::with_capacity(bytes.len() / 6), Compression::fast());
     match encoder.write_all(&bytes).and_then(|()| encoder.finish()) {
-        Ok(packed) => Written { bytes: packed, packed: true },
-        Err(_) => Written { bytes, packed: false },
+        Ok(packed) => Written { bytes: packed, packed: true, share: None },
+        Err(_) => Written { bytes, packed: false, share: None },
     }
 }
 
@@ -76,7 +102,7 @@ impl IntoResponse for Written {
             (header::CONTENT_TYPE, HeaderValue::from_static("application/json")),
             (header::VARY, HeaderValue::from_static("Accept-Encoding")),
         ];
-        let mut response = (head, Body::from(self.bytes)).into_response();
+        let mut response = (head, crate::body::drawn(self.bytes, self.share)).into_response();
         if self.packed {
             response.headers_mut().insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
         }

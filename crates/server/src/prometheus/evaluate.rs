@@ -5,11 +5,11 @@ use std::time::{Duration, Instant};
 use axum::extract::State;
 use axum::response::IntoResponse as _;
 use hinomi_model::metrics::ReadError;
-use hinomi_pipeline::Question;
+use hinomi_pipeline::{Asked, Question};
 use hinomi_query::ast::Expr;
 use hinomi_query::eval::{self, Answered, Counting, NodeCounts};
 
-use super::answer::{self, Answer, TRUNCATED, Written, success};
+use super::answer::{Answer, TRUNCATED, Written, success};
 use super::failure::Failure;
 use super::json::Json;
 use super::params::Params;
@@ -59,23 +59,41 @@ pub(crate) async fn range(params: Params) -> Answer {
 
 async fn run(params: Params, when: When, limit: usize) -> Answer {
     let asked = params.asked()?;
-    let began = Instant::now();
-    let text = params.get("query").to_owned();
-    let expr = params.metrics.parse(&text).map_err(|errors| Failure::parameter("query", errors))?;
-    if let When::Range(_) = when
-        && !is_ranged(&expr)
-    {
-        let kind = expr.value_type().documented();
-        let why =
-            format!("invalid expression type \"{kind}\" for range query, must be Scalar or instant Vector");
-        return Err(Failure::parameter("query", why));
-    }
-    let prepared = began.elapsed();
+    answered(params, &asked, move |params, question| {
+        let began = Instant::now();
+        let expr = parsed(params)?;
+        if let When::Range(_) = when
+            && !is_ranged(&expr)
+        {
+            let kind = expr.value_type().documented();
+            let why = format!(
+                "invalid expression type \"{kind}\" for range query, must be Scalar or instant Vector"
+            );
+            return Err(Failure::parameter("query", why));
+        }
+        let (text, prepared) = (params.get("query"), began.elapsed());
+        Ok(evaluate(question, &Asking { params, text, expr: &expr, when, limit, prepared })?)
+    })
+    .await
+}
+
+/// What `work` answers, where blocking is allowed and stacks are deep enough for queries: also parsing has its place
+/// there.
+async fn answered(
+    params: Params,
+    asked: &Asked,
+    work: impl FnOnce(&Params, &Question) -> Result<Written, Failure> + Send + 'static,
+) -> Answer {
     let metrics = params.metrics.clone();
     let work = move |question: &Question| {
-        evaluate(question, &Asking { params: &params, text: &text, expr: &expr, when, limit, prepared })
+        let written = work(&params, question);
+        Ok::<_, ReadError>(written.and_then(|written| Ok(written.drawn(question)?)))
     };
-    Ok(metrics.ask(&asked, work).await?.into_response())
+    Ok(metrics.ask(asked, work).await??.into_response())
+}
+
+fn parsed(params: &Params) -> Result<Expr, Failure> {
+    params.metrics.parse(params.get("query")).map_err(|errors| Failure::parameter("query", errors))
 }
 
 fn is_ranged(expr: &Expr) -> bool {
@@ -218,16 +236,22 @@ fn explained(json: &mut Json, node: &NodeCounts) {
 
 /// `GET|POST /api/v1/format_query`.
 pub(crate) async fn format_query(params: Params) -> Answer {
-    let expr = params.metrics.parse(params.get("query"));
-    let expr = expr.map_err(|errors| Failure::parameter("query", errors))?;
-    Ok(success(&params, 0, |json| json.text(&hinomi_query::print::pretty(&expr)), &[]).into_response())
+    let asked = params.asked()?;
+    answered(params, &asked, |params, _question| {
+        let expr = parsed(params)?;
+        Ok(success(params, 0, |json| json.text(&hinomi_query::print::pretty(&expr)), &[]))
+    })
+    .await
 }
 
 /// `GET|POST /api/v1/parse_query`.
 pub(crate) async fn parse_query(params: Params) -> Answer {
-    let expr = params.metrics.parse(params.get("query"));
-    let expr = expr.map_err(|errors| Failure::parameter("query", errors))?;
-    Ok(answer::small(&params, &hinomi_query::json::tree(&expr)))
+    let asked = params.asked()?;
+    answered(params, &asked, |params, _question| {
+        let tree = hinomi_query::json::tree(&parsed(params)?);
+        Ok(success(params, 0, |json| json.raw(&tree.to_string()), &[]))
+    })
+    .await
 }
 
 /// `GET|POST /api/v1/query_exemplars`.
@@ -236,12 +260,10 @@ pub(crate) async fn exemplars(params: Params) -> Answer {
     if end < start {
         return Err(Failure::parameter("end", "end timestamp must not be before start timestamp"));
     }
-    let expr = params.metrics.parse(params.get("query"));
-    let expr = expr.map_err(|errors| Failure::parameter("query", errors))?;
-    let mut sets = Vec::new();
-    expr.for_each_selector(&mut |selector| sets.push(selector.matchers.clone()));
-    let (asked, metrics) = (params.asked()?, params.metrics.clone());
-    let work = move |question: &Question| {
+    let asked = params.asked()?;
+    answered(params, &asked, move |params, question| {
+        let mut sets = Vec::new();
+        parsed(params)?.for_each_selector(&mut |selector| sets.push(selector.matchers.clone()));
         let db = question.metrics().db();
         let found = db.exemplars(question.tenant(), &sets, start, end, question.limit())?;
         let data = |json: &mut Json| {
@@ -261,7 +283,7 @@ pub(crate) async fn exemplars(params: Params) -> Answer {
                 json.raw("}");
             });
         };
-        Ok::<_, ReadError>(success(&params, 0, data, &[]))
-    };
-    Ok(metrics.ask(&asked, work).await?.into_response())
+        Ok(success(params, 0, data, &[]))
+    })
+    .await
 }

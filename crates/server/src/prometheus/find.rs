@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use axum::extract::Path;
 use axum::extract::rejection::PathRejection;
 use axum::response::IntoResponse as _;
-use hinomi_model::metrics::{Metadata, ReadError};
+use hinomi_model::metrics::Metadata;
 use hinomi_pipeline::Question;
 use hinomi_series::quote;
 
@@ -32,7 +32,7 @@ pub(crate) async fn series(params: Params) -> Answer {
         let cut = [TRUNCATED.to_owned()];
         let warnings: &[String] = if found.len() > limit { &cut } else { &[] };
         let data = |json: &mut Json| json.list(found.iter().take(limit), Json::labels);
-        Ok::<_, ReadError>(success(&params, 0, data, &[("warnings", warnings)]))
+        success(&params, 0, data, &[("warnings", warnings)]).drawn(question)
     };
     Ok(metrics.ask(&asked, work).await?.into_response())
 }
@@ -44,7 +44,7 @@ pub(crate) async fn labels(params: Params) -> Answer {
     let (asked, metrics) = (params.asked()?, params.metrics.clone());
     let work = move |question: &Question| {
         let found = question.label_names(&sets, range)?;
-        Ok::<_, ReadError>(texts(&params, limit, &found))
+        texts(&params, limit, &found).drawn(question)
     };
     Ok(metrics.ask(&asked, work).await?.into_response())
 }
@@ -61,7 +61,7 @@ pub(crate) async fn values(name: Result<Path<String>, PathRejection>, params: Pa
     let (asked, metrics) = (params.asked()?, params.metrics.clone());
     let work = move |question: &Question| {
         let found = question.label_values(&name, &sets, range)?;
-        Ok::<_, ReadError>(texts(&params, limit, &found))
+        texts(&params, limit, &found).drawn(question)
     };
     Ok(metrics.ask(&asked, work).await?.into_response())
 }
@@ -125,7 +125,7 @@ pub(crate) async fn metadata(params: Params) -> Answer {
             }
             json.raw("}");
         };
-        Ok::<_, ReadError>(success(&params, 0, data, &[]))
+        success(&params, 0, data, &[]).drawn(question)
     };
     Ok(metrics.ask(&asked, work).await?.into_response())
 }

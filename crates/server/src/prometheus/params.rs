@@ -44,7 +44,7 @@ impl FromRequest<Context> for Params {
         pairs.extend(decoded(parts.uri.query().unwrap_or_default().as_bytes()));
         Ok(Self {
             pairs,
-            tenant: tenant(&parts.headers)?,
+            tenant: tenant(&parts.headers).map_err(Failure::bad_data)?,
             gzip: takes_gzip(&parts.headers),
             metrics: context.handle.metrics().clone(),
         })
@@ -62,7 +62,8 @@ fn decoded(bytes: &[u8]) -> impl Iterator<Item = (String, String)> {
     form_urlencoded::parse(bytes).into_owned()
 }
 
-fn tenant(headers: &HeaderMap) -> Result<Tenant, Failure> {
+/// The tenant that a request names, or the default one; an error says what is wrong.
+pub(crate) fn tenant(headers: &HeaderMap) -> Result<Tenant, String> {
     let mut values = headers.get_all(TENANT).iter();
     let Some(value) = values.next() else { return Ok(Tenant::default()) };
     let name = value.to_str().ok().filter(|_| values.next().is_none());
@@ -73,9 +74,9 @@ fn tenant(headers: &HeaderMap) -> Result<Tenant, Failure> {
             && !matches!(*name, "." | "..")
     };
     let name = name.filter(fits).ok_or_else(|| {
-        Failure::bad_data(format!(
+        format!(
             "X-Scope-OrgID: not the name of a tenant; send one, of 1 to {TENANT_MAX_BYTES} letters, digits and !-_.*'()"
-        ))
+        )
     })?;
     Ok(Tenant(name.to_owned()))
 }

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use axum::extract::State;
 use axum::response::IntoResponse as _;
-use hinomi_model::metrics::ReadError;
 use hinomi_pipeline::Question;
 use hinomi_series::{Labels, METRIC_NAME, duration};
 use serde_json::{Value, json};
@@ -121,7 +120,7 @@ pub(crate) async fn tsdb(State(context): State<Context>, params: Params) -> Answ
     let work = move |question: &Question| {
         let recent = question.series(&[vec![]], (from, i64::MAX))?;
         let data = cardinality(&recent, limit, (from, now_ms));
-        Ok::<_, ReadError>(success(&params, 0, |json| json.raw(&data.to_string()), &[]))
+        success(&params, 0, |json| json.raw(&data.to_string()), &[]).drawn(question)
     };
     Ok(metrics.ask(&asked, work).await?.into_response())
 }

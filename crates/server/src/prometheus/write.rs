@@ -6,11 +6,12 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use hinomi_base::budget::Meter;
-use hinomi_model::{ErrorKind, Tenant};
+use hinomi_model::ErrorKind;
 use hinomi_pipeline::{Unwritten, Written};
 use hinomi_wire::remote_write::{self, PACKED_MAX_BYTES, Version};
 use http_body_util::BodyExt as _;
 
+use super::params::tenant;
 use crate::guard::Place;
 use crate::routes::Context;
 
@@ -19,18 +20,14 @@ const PROTOBUF: &str = "application/x-protobuf";
 /// Names of the messages, in the order in which an error lists them.
 const MESSAGES: [(&str, Version); 2] =
     [("prometheus.WriteRequest", Version::V1), ("io.prometheus.write.v2.Request", Version::V2)];
-/// Who owns what is sent.
-pub(crate) const TENANT: HeaderName = HeaderName::from_static("x-scope-orgid");
-/// Longest name of a tenant, bytes.
-const TENANT_MAX_BYTES: usize = 150;
 /// Seconds after which a sender should try again.
 const RETRY_SECONDS: HeaderValue = HeaderValue::from_static("5");
 /// Longest part of a foreign header that an answer repeats, characters.
 const SHOWN_MAX_CHARS: usize = 200;
 
-/// An answer that is no success.
+/// An answer that is no success: one line of text, and when to send again where that is of use.
 #[derive(Debug, PartialEq, Eq)]
-struct Refusal(StatusCode, String);
+pub(crate) struct Refusal(pub(crate) StatusCode, pub(crate) String);
 
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
@@ -63,7 +60,7 @@ async fn receive(
 ) -> Result<(Version, Written), Refusal> {
     let version = version(headers)?;
     encoding(headers)?;
-    let tenant = tenant(headers)?;
+    let tenant = tenant(headers).map_err(|why| Refusal(StatusCode::BAD_REQUEST, why))?;
     let metrics = context.handle.metrics();
     let meter = metrics.meter();
     let packed = read(body, &meter).await?;
@@ -127,26 +124,6 @@ fn encoding(headers: &HeaderMap) -> Result<(), Refusal> {
     ))
 }
 
-/// The tenant that the request names, or the default one.
-fn tenant(headers: &HeaderMap) -> Result<Tenant, Refusal> {
-    if !headers.contains_key(&TENANT) {
-        return Ok(Tenant::default());
-    }
-    let given = text(headers, &TENANT);
-    let is_good = |c: char| c.is_ascii_alphanumeric() || "!-_.*'()".contains(c);
-    let good = (1..=TENANT_MAX_BYTES).contains(&given.len()) && given.chars().all(is_good);
-    if good && given != "." && given != ".." && headers.get_all(&TENANT).iter().count() == 1 {
-        return Ok(Tenant(given));
-    }
-    Err(Refusal(
-        StatusCode::BAD_REQUEST,
-        format!(
-            "X-Scope-OrgID must be given once and name one tenant, in 1 to {TENANT_MAX_BYTES} letters, digits and \
-             !-_.*'()"
-        ),
-    ))
-}
-
 fn text(headers: &HeaderMap, name: &HeaderName) -> String {
     headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned()).unwrap_or_default()
 }
@@ -155,7 +132,7 @@ fn shown(text: &str) -> String {
     text.chars().take(SHOWN_MAX_CHARS).collect()
 }
 
-/// The body, whole; its memory is drawn before it is taken.
+/// The body, whole; its memory is drawn before it is taken, and as the bytes come: to announce many costs nothing.
 async fn read(mut body: Body, meter: &Meter) -> Result<Vec<u8>, Refusal> {
     let too_large = || {
         let reason = format!("the body has more than {PACKED_MAX_BYTES} bytes: send fewer samples at once");
@@ -168,8 +145,7 @@ async fn read(mut body: Body, meter: &Meter) -> Result<Vec<u8>, Refusal> {
     let announced = body.size_hint().exact().unwrap_or_default();
     let announced = usize::try_from(announced).ok().filter(|bytes| *bytes <= PACKED_MAX_BYTES);
     let announced = announced.ok_or_else(too_large)?;
-    draw(announced)?;
-    let mut whole = Vec::with_capacity(announced);
+    let mut whole = Vec::new();
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|error| Refusal(StatusCode::BAD_REQUEST, error.to_string()))?;
         let Ok(data) = frame.into_data() else { continue };
@@ -178,8 +154,10 @@ async fn read(mut body: Body, meter: &Meter) -> Result<Vec<u8>, Refusal> {
             return Err(too_large());
         }
         if len > whole.capacity() {
-            // As much as growing takes at most.
-            draw(2 * len)?;
+            // Twice as much as is there, yet no more than is said to come; what is there lies beside it for a moment.
+            let room = (2 * whole.capacity()).min(announced).max(len);
+            draw(whole.capacity() + room)?;
+            whole.reserve_exact(room - whole.len());
         }
         whole.extend_from_slice(&data);
     }
@@ -260,15 +238,5 @@ mod tests {
         assert_eq!((refused(""), refused("snappy"), refused("Snappy")), (None, None, None));
         let text = "gzip encoding (compression) is not accepted by this server; only snappy is acceptable";
         assert_eq!(refused("gzip"), Some(Refusal(StatusCode::UNSUPPORTED_MEDIA_TYPE, text.to_owned())));
-    }
-
-    #[test]
-    fn tenants() {
-        let long = "x".repeat(151);
-        for given in ["", "a|b", "a/b", "..", "ä", &long] {
-            assert!(tenant(&headers(TENANT, given)).is_err(), "{given}");
-        }
-        assert_eq!(tenant(&headers(TENANT, "team-a")), Ok(Tenant("team-a".to_owned())));
-        assert_eq!(tenant(&HeaderMap::new()), Ok(Tenant::default()));
     }
 }

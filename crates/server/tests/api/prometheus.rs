@@ -355,3 +355,45 @@ async fn memory_of_questions_is_the_budgets() {
     assert!(answer.body.contains("memory"), "{}", answer.body);
     assert_eq!(used(), before);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn answers_that_nobody_takes_hold_their_memory() {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let (running, end) = start().await;
+    let mut batch = Batch::new();
+    for series in 0..40 {
+        let labels = Labels::from_pairs([("__name__", "wide"), ("series", &series.to_string())]);
+        batch.push(SeriesKey::Labels(labels), end * 1000, 0.123_456_789_012_345_67);
+    }
+    running.handle.metrics().append(&Tenant::default(), &batch).unwrap();
+    let used = || running.handle.status().memory_used_bytes;
+    let before = used();
+    let path =
+        format!("/api/v1/query_range?query=wide&start={end}&end={}&step=1s&lookback_delta=1d", end + 10_000);
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    // What the kernel holds is not ours.
+    socket.set_recv_buffer_size(4096).unwrap();
+    let mut client = socket.connect(running.address).await.unwrap();
+    let request = format!("GET {path} HTTP/1.1\r\nHost: {}\r\n\r\n", running.address);
+    client.write_all(request.as_bytes()).await.unwrap();
+    let mut head = [0; 16];
+    client.read_exact(&mut head).await.unwrap();
+    assert!(head.starts_with(b"HTTP/1.1 200"));
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    let held = used().saturating_sub(before);
+    assert!(held > 6 << 20, "{held} bytes");
+    drop(client);
+    let begun = Instant::now();
+    while used() > before + (1 << 20) {
+        assert!(begun.elapsed() < Duration::from_secs(10), "{} bytes", used().saturating_sub(before));
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn paths_that_there_are_not_have_the_shape_of_the_others() {
+    let (running, _) = start().await;
+    let answer = get(running.address, "nope").await;
+    assert_eq!((answer.status, answer.json()["status"].as_str()), (404, Some("error")));
+    assert_eq!(answer.json()["errorType"], "not_found");
+}

@@ -142,3 +142,92 @@ async fn tenants_are_apart_and_a_body_may_come_in_chunks() {
     assert_eq!(stored(&running, "other", "a").await, [(now, 1.0)]);
     assert_eq!(stored(&running, "default", "a").await, []);
 }
+
+/// What was sent, answered as what is to be sent again later.
+fn later(answer: &Answer, status: u16) -> bool {
+    answer.status == status && answer.head.to_ascii_lowercase().contains("retry-after: 5")
+}
+
+#[tokio::test]
+async fn a_disk_that_refuses_is_said_and_sending_again_is_right() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("metrics/wal");
+    let away = folder.path().join("metrics/away");
+    let running = running::start_in(folder, "listen: 127.0.0.1:0\n").await;
+    let now = running.handle.now().0 / 1_000_000;
+    std::fs::rename(&log, &away).unwrap();
+    let series = [(named("a"), vec![sample(now, 1.0)])];
+    let answer = write(&running, V1, &series).await;
+    assert!(later(&answer, 503), "{} {}", answer.head, answer.body);
+    assert!(answer.body.contains("metrics/wal"), "{}", answer.body);
+    std::fs::rename(&away, &log).unwrap();
+    let answer = write(&running, V1, &series).await;
+    assert_eq!((answer.status, answer.body.as_str()), (204, ""));
+    assert_eq!(stored(&running, "default", "a").await, [(now, 1.0)]);
+}
+
+#[tokio::test]
+async fn without_memory_for_more_series_the_known_ones_are_still_taken() {
+    let running = running::start().await;
+    let now = running.handle.now().0 / 1_000_000;
+    assert_eq!(write(&running, V2, &[(named("first"), vec![sample(now, 1.0)])]).await.status, 204);
+    let long = "x".repeat(60_000);
+    let mut refused = None;
+    for request in 0..200 {
+        let one = |n: i32| {
+            let labels = Labels::from_pairs([("__name__", "long"), ("n", &format!("{request}-{n}-{long}"))]);
+            (labels, vec![sample(now, 1.0)])
+        };
+        let answer = write(&running, V1, &(0..10).map(one).collect::<Vec<_>>()).await;
+        if answer.status != 204 {
+            refused = Some(answer);
+            break;
+        }
+    }
+    let answer = refused.unwrap();
+    assert!(later(&answer, 429), "{} {}", answer.head, answer.body);
+    let text = "the memory budget has no room for another series: all of it is 67108864 bytes (memory_max)\n";
+    assert_eq!(answer.body, text);
+    assert_eq!(write(&running, V2, &[(named("first"), vec![sample(now + 1, 2.0)])]).await.status, 204);
+    assert_eq!(stored(&running, "default", "first").await, [(now, 1.0), (now + 1, 2.0)]);
+}
+
+#[tokio::test]
+async fn an_announced_body_takes_no_memory_before_it_comes() {
+    let running = running::start().await;
+    let now = running.handle.now().0 / 1_000_000;
+    let mut silent = Vec::new();
+    // Nearly all of the 64 MiB, were they drawn.
+    for bytes in [30_000_000, 30_000_000, 4_000_000, 2_000_000, 800_000, 200_000, 80_000] {
+        let mut stream = tokio::net::TcpStream::connect(running.address).await.unwrap();
+        let head = format!(
+            "POST /api/v1/write HTTP/1.1\r\nHost: {}\r\nContent-Length: {bytes}\r\n\r\n",
+            running.address
+        );
+        tokio::io::AsyncWriteExt::write_all(&mut stream, head.as_bytes()).await.unwrap();
+        silent.push(stream);
+    }
+    tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+    let answer = write(&running, V1, &[(named("a"), vec![sample(now, 1.0)])]).await;
+    assert_eq!((answer.status, answer.body.as_str()), (204, ""));
+}
+
+#[tokio::test]
+async fn a_body_that_does_not_come_is_answered_in_plain_text_to_be_sent_again() {
+    let running = running::start().await;
+    let mut stream = tokio::net::TcpStream::connect(running.address).await.unwrap();
+    let head =
+        format!("POST /api/v1/write HTTP/1.1\r\nHost: {}\r\nContent-Length: 1000\r\n\r\n", running.address);
+    tokio::io::AsyncWriteExt::write_all(&mut stream, head.as_bytes()).await.unwrap();
+    let mut seen = String::new();
+    while !seen.ends_with("at once\n") && !seen.ends_with('}') {
+        let mut bytes = [0; 4096];
+        let read = tokio::io::AsyncReadExt::read(&mut stream, &mut bytes).await.unwrap();
+        assert_ne!(read, 0, "{seen}");
+        seen.push_str(std::str::from_utf8(&bytes[..read]).unwrap());
+    }
+    let head = seen.to_ascii_lowercase();
+    assert!(head.starts_with("http/1.1 503"), "{seen}");
+    assert!(head.contains("retry-after: 5") && head.contains("content-type: text/plain"), "{seen}");
+    assert!(seen.ends_with("the answer was not ready within 15s; ask for less at once\n"), "{seen}");
+}

@@ -1,11 +1,18 @@
 //! The memory of the head, as the budget sees it.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use hinomi_base::budget::{Budget, Share};
 
 use crate::bytes::as_u64;
 
 /// Memory is drawn from the budget in steps of this.
 const STEP_BYTES: u64 = 1 << 20;
+/// Parts of the budget's limit, eighths, that are left to others. What is about to be stored of containers takes all; then come
+/// questions, which leave one; then samples of known series; new series last.
+const LEFT_BY_SAMPLES: u64 = 2;
+const LEFT_BY_SERIES: u64 = 3;
 
 /// Memory that the head uses, drawn from the budget before it is used.
 #[derive(Debug)]
@@ -13,11 +20,13 @@ pub(crate) struct Ledger {
     budget: Budget,
     shares: Vec<Share>,
     used: u64,
+    /// The same, for those who only look.
+    shown: Arc<AtomicU64>,
 }
 
 impl Ledger {
     pub(crate) fn new(budget: Budget) -> Self {
-        Self { budget, shares: Vec::new(), used: 0 }
+        Self { budget, shares: Vec::new(), used: 0, shown: Arc::default() }
     }
 
     fn held(&self) -> u64 {
@@ -26,8 +35,18 @@ impl Ledger {
 
     /// Draws what is needed so that `more` bytes can be used. False: the budget has no room.
     pub(crate) fn prepare(&mut self, more: u64) -> bool {
+        self.draw(more, LEFT_BY_SAMPLES)
+    }
+
+    /// The same for a new series.
+    pub(crate) fn prepare_series(&mut self, more: u64) -> bool {
+        self.draw(more, LEFT_BY_SERIES)
+    }
+
+    fn draw(&mut self, more: u64, left: u64) -> bool {
+        let leave = (self.budget.limit_bytes() / 8).saturating_mul(left);
         while self.held() < self.used.saturating_add(more) {
-            match self.budget.take(STEP_BYTES) {
+            match self.budget.take_leaving(STEP_BYTES, leave) {
                 Some(share) => self.shares.push(share),
                 None => return false,
             }
@@ -43,17 +62,24 @@ impl Ledger {
     /// Notes that so many bytes are used now.
     pub(crate) fn add(&mut self, bytes: u64) {
         self.used = self.used.saturating_add(bytes);
+        self.shown.store(self.used, Ordering::Relaxed);
     }
 
     /// Notes that bytes are free again, and gives back what is not needed.
     pub(crate) fn free(&mut self, bytes: u64) {
         self.used = self.used.saturating_sub(bytes);
+        self.shown.store(self.used, Ordering::Relaxed);
         let needed = usize::try_from(self.used.div_ceil(STEP_BYTES)).unwrap_or(usize::MAX);
         self.shares.truncate(needed);
     }
 
     pub(crate) fn used(&self) -> u64 {
         self.used
+    }
+
+    /// What is used, also while somebody else has the ledger.
+    pub(crate) fn shown(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.shown)
     }
 
     pub(crate) fn limit(&self) -> u64 {

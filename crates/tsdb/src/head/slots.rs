@@ -135,6 +135,11 @@ impl Slots {
         freed
     }
 
+    /// Series in memory, also while somebody else has the slots.
+    pub(crate) fn shown(&self) -> Arc<AtomicUsize> {
+        Arc::clone(&self.count)
+    }
+
     /// Series in memory.
     pub(crate) fn count(&self) -> usize {
         self.count.load(Ordering::Relaxed)

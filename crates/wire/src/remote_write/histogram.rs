@@ -5,10 +5,13 @@ use std::sync::Arc;
 use hinomi_series::{CUSTOM_BUCKETS_SCHEMA, Histogram, ResetHint, Span};
 
 use super::proto::{Fields, Value, low32, zigzag, zigzag32};
-use super::{Checked, Error};
+use super::{Checked, Error, room};
 
 /// Most numbers in one list of a histogram.
 const LIST_MAX: usize = 65_536;
+/// What a byte of a histogram may become while it is read: a count of one byte is a number of eight in a list that
+/// doubles, and another one in the list that is made of it.
+const GROWTH: usize = 32;
 
 /// What is read before it is known whether counts are whole numbers.
 #[derive(Debug, Default)]
@@ -33,7 +36,8 @@ pub(super) struct Found {
     pub(super) histogram: Checked,
 }
 
-pub(super) fn read(bytes: &[u8]) -> Result<Found, Error> {
+pub(super) fn read(bytes: &[u8], admits: impl FnOnce(usize) -> bool) -> Result<Found, Error> {
+    room(admits(bytes.len().saturating_mul(GROWTH)))?;
     let mut parts = Parts::default();
     let mut fields = Fields(bytes);
     while let Some((field, value)) = fields.next()? {
@@ -126,6 +130,10 @@ fn absolute(deltas: &[i64]) -> (Vec<f64>, i128) {
 fn finish(parts: Parts) -> Checked {
     let mut histogram = parts.histogram;
     histogram.custom_values = Arc::from(parts.custom_values);
+    histogram.positive_spans.shrink_to_fit();
+    histogram.negative_spans.shrink_to_fit();
+    histogram.positive_buckets.shrink_to_fit();
+    histogram.negative_buckets.shrink_to_fit();
     if parts.float {
         histogram.validate().map_err(|error| error.to_string())?;
         return Ok(histogram);

@@ -8,7 +8,7 @@ use hinomi_series::{Labels, METRIC_NAME};
 use twox_hash::XxHash3_128;
 
 use super::proto::{Fields, low32};
-use super::{Error, LABELS_MAX};
+use super::{EXEMPLAR_MAX_CHARS, Error, LABELS_MAX, LABELS_MAX_BYTES};
 
 /// Longest part of labels that an error repeats, characters.
 const SHOWN_MAX_CHARS: usize = 512;
@@ -97,6 +97,9 @@ pub enum LabelsError {
     /// Too many.
     #[error("series with more than {LABELS_MAX} labels")]
     TooMany,
+    /// Too long, all in all. A 2.0 request names one text as often as it likes, so this is known before a text is copied.
+    #[error("series with labels of more than {} KiB", LABELS_MAX_BYTES >> 10)]
+    TooLong,
     /// References that are no pairs, or to symbols that are not there.
     #[error("parsing labels for series {refs}: {reason}")]
     Refs {
@@ -131,11 +134,27 @@ impl<'r> LabelSet<'r> {
         self.key
     }
 
+    /// Memory that it holds beside the request's, bytes.
+    #[must_use]
+    pub fn memory_bytes(&self) -> usize {
+        match &self.form {
+            Form::Scattered(labels) => labels.capacity() * size_of::<&[u8]>(),
+            Form::Refs(Cow::Owned(refs), _) => refs.capacity(),
+            Form::Block(_) | Form::Refs(Cow::Borrowed(_), _) => 0,
+        }
+    }
+
     fn pairs(&self) -> Result<Vec<Pair<'_>>, LabelsError> {
-        let mut pairs = Vec::with_capacity(16);
-        let mut push = |pair| {
-            pairs.push(pair);
-            if pairs.len() > LABELS_MAX { Err(LabelsError::TooMany) } else { Ok(()) }
+        let mut pairs: Vec<Pair<'_>> = Vec::with_capacity(16);
+        let mut bytes = 0_usize;
+        let mut push = |(name, value)| {
+            pairs.push((name, value));
+            bytes = bytes.saturating_add(name.len()).saturating_add(value.len());
+            match () {
+                () if pairs.len() > LABELS_MAX => Err(LabelsError::TooMany),
+                () if bytes > LABELS_MAX_BYTES => Err(LabelsError::TooLong),
+                () => Ok(()),
+            }
         };
         match &self.form {
             Form::Block(block) => {
@@ -170,7 +189,7 @@ impl<'r> LabelSet<'r> {
         if !sorted {
             texts.sort_unstable();
             if let Some([(name, _), _]) = texts.array_windows().find(|[a, b]| a.0 == b.0) {
-                return Err(LabelsError::Duplicate { shown: show(&pairs), name: (*name).to_owned() });
+                return Err(LabelsError::Duplicate { shown: show(&pairs), name: cut(name) });
             }
         }
         if !texts.iter().any(|(name, value)| *name == METRIC_NAME && !value.is_empty()) {
@@ -186,10 +205,19 @@ impl<'r> LabelSet<'r> {
     }
 }
 
-/// The labels of an exemplar; what is no UTF-8 is replaced.
-pub(super) fn lossy(pairs: Vec<Pair<'_>>) -> Labels {
+/// The labels of an exemplar; what is no UTF-8 is replaced. `None`: they have more than [`EXEMPLAR_MAX_CHARS`].
+pub(super) fn lossy(pairs: Vec<Pair<'_>>) -> Option<Labels> {
+    let bytes = pairs.iter().fold(0_usize, |sum, (name, value)| sum.saturating_add(name.len() + value.len()));
+    // No character has more bytes than four, and what is none becomes one of three.
+    if bytes > 4 * EXEMPLAR_MAX_CHARS {
+        return None;
+    }
     let text = |bytes| String::from_utf8_lossy(bytes);
-    Labels::from_pairs(pairs.into_iter().take(LABELS_MAX).map(|(name, value)| (text(name), text(value))))
+    let labels =
+        Labels::from_pairs(pairs.into_iter().take(LABELS_MAX).map(|(name, value)| (text(name), text(value))));
+    let chars = |text: &str| text.chars().count();
+    let all = labels.iter().map(|(name, value)| chars(name) + chars(value)).sum::<usize>();
+    (all <= EXEMPLAR_MAX_CHARS).then_some(labels)
 }
 
 /// Name and value of a label of 1.0.
@@ -247,21 +275,27 @@ fn cut(text: &str) -> String {
     short
 }
 
-/// As Prometheus prints labels, in order of their names.
+/// As Prometheus prints labels, in order of their names, as far as is shown.
 fn show(pairs: &[Pair<'_>]) -> String {
-    let mut sorted: Vec<_> =
-        pairs.iter().map(|(n, v)| (String::from_utf8_lossy(n), String::from_utf8_lossy(v))).collect();
-    sorted.sort();
+    let mut sorted = pairs.to_vec();
+    sorted.sort_unstable();
+    // Of no text more than could be shown if nothing stood before it.
+    let start = |text| String::from_utf8_lossy(<[u8]>::get(text, ..4 * SHOWN_MAX_CHARS).unwrap_or(text));
     let mut text = String::from("{");
-    for (at, (name, value)) in sorted.iter().enumerate() {
+    for (at, (name, value)) in sorted.into_iter().enumerate() {
+        // No character has more bytes than four.
+        if text.len() > 4 * SHOWN_MAX_CHARS {
+            break;
+        }
+        let (name, value) = (start(name), start(value));
         text.push_str(if at > 0 { ", " } else { "" });
-        if hinomi_series::is_legacy_label_name(name) {
-            text.push_str(name);
+        if hinomi_series::is_legacy_label_name(&name) {
+            text.push_str(&name);
         } else {
-            text.push_str(&hinomi_series::quote(name));
+            text.push_str(&hinomi_series::quote(&name));
         }
         // Writing to a text cannot fail.
-        let _written = write!(text, "={}", hinomi_series::quote(value));
+        let _written = write!(text, "={}", hinomi_series::quote(&value));
     }
     text.push('}');
     cut(&text)

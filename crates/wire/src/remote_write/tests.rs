@@ -16,6 +16,9 @@ struct Seen {
     families: Vec<(String, Metadata)>,
     /// Calls until there is no more room.
     room: Option<usize>,
+    /// Most bytes that may be announced, and most that were.
+    admitted: Option<usize>,
+    announced: usize,
 }
 
 #[derive(Debug, Default)]
@@ -42,6 +45,11 @@ impl Seen {
 }
 
 impl<'r> Sink<'r> for Seen {
+    fn admits(&mut self, bytes: usize) -> bool {
+        self.announced = self.announced.max(bytes);
+        bytes <= self.admitted.unwrap_or(usize::MAX)
+    }
+
     fn float(&mut self, t_ms: i64, start_ms: i64, value: f64) -> bool {
         self.floats.push((t_ms, start_ms, value));
         self.left()
@@ -52,8 +60,8 @@ impl<'r> Sink<'r> for Seen {
         self.left()
     }
 
-    fn exemplar(&mut self, exemplar: Exemplar) -> bool {
-        self.exemplars.push(exemplar);
+    fn exemplar(&mut self, exemplar: Option<Exemplar>) -> bool {
+        self.exemplars.extend(exemplar);
         self.left()
     }
 
@@ -64,7 +72,7 @@ impl<'r> Sink<'r> for Seen {
             floats: std::mem::take(&mut self.floats),
             histograms: std::mem::take(&mut self.histograms),
             exemplars: std::mem::take(&mut self.exemplars),
-            metadata: metadata.map(|said| said.metadata()),
+            metadata: metadata.and_then(|said| said.metadata()),
         });
         self.left()
     }
@@ -77,7 +85,7 @@ impl<'r> Sink<'r> for Seen {
 
 fn read_with(version: Version, bytes: &[u8], room: Option<usize>) -> Result<Seen, Error> {
     let secret = Secret::new();
-    let request = Request::open(version, bytes, &secret)?;
+    let request = Request::open(version, bytes, &secret, |_| true)?;
     let mut seen = Seen { room, ..Seen::default() };
     request.read(&mut seen)?;
     Ok(seen)
@@ -269,6 +277,96 @@ fn too_many_labels() {
     request.extend(body);
     let seen = read(Version::V1, &request).unwrap();
     assert_eq!(seen.series[0].labels, Some(Err(LabelsError::TooMany)));
+}
+
+#[test]
+fn memory_is_asked_for_before_it_is_taken() {
+    let secret = Secret::new();
+    let symbols = of_symbols(&["", "a", "b"], &[]);
+    let mut asked = 0;
+    let refused = Request::open(Version::V2, &symbols, &secret, |bytes| {
+        asked = bytes;
+        false
+    });
+    assert_eq!((refused.err(), asked), (Some(Error::Full), 3 * size_of::<labels::Symbol<'_>>()));
+    // A histogram of 20 bytes, and the memory that it may take.
+    let body = bytes(&format!("0a({UP} 22(08 01 19 {HALF} 5a(10 02) 62(02 02 02)))"));
+    let mut seen = Seen { admitted: Some(100), ..Seen::default() };
+    let request = Request::open(Version::V1, &body, &secret, |_| true).unwrap();
+    assert_eq!(request.read(&mut seen), Err(Error::Full));
+    assert!(seen.announced > 100 && seen.histograms.is_empty(), "{}", seen.announced);
+    // Labels of which one stands apart take memory of their own, and not more for more than there may be.
+    let apart = bytes(&format!("0a({UP} 12(10 01) 0a(0a \"x\" 12 \"y\"))"));
+    let request = Request::open(Version::V1, &apart, &secret, |_| true).unwrap();
+    let mut sizes = Sizes::default();
+    request.read(&mut sizes).unwrap();
+    assert!(sizes.0 >= 3 * size_of::<&[u8]>(), "{}", sizes.0);
+}
+
+/// Memory that labels hold.
+#[derive(Default)]
+struct Sizes(usize);
+
+impl<'r> Sink<'r> for Sizes {
+    fn admits(&mut self, _: usize) -> bool {
+        true
+    }
+    fn float(&mut self, _: i64, _: i64, _: f64) -> bool {
+        true
+    }
+    fn histogram(&mut self, _: i64, _: i64, _: Checked) -> bool {
+        true
+    }
+    fn exemplar(&mut self, _: Option<Exemplar>) -> bool {
+        true
+    }
+    fn series(&mut self, labels: LabelSet<'r>, _: Option<SeriesMetadata<'r>>) -> bool {
+        self.0 += labels.memory_bytes();
+        true
+    }
+    fn family(&mut self, _: &str, _: Metadata) -> bool {
+        true
+    }
+}
+
+/// A 2.0 request: these symbols, and one series of these parts.
+fn of_symbols(symbols: &[&str], series: &[u8]) -> Vec<u8> {
+    let mut out = Vec::new();
+    let parts = symbols.iter().map(|text| (0x22, text.as_bytes())).chain([(0x2a, series)]);
+    for (tag, part) in parts {
+        let len = u32::try_from(part.len()).unwrap();
+        out.push(tag);
+        out.extend([0, 7, 14, 21].map(|shift| u8::try_from((len >> shift) & 0x7f).unwrap() | 0x80));
+        out.push(0);
+        out.extend(part);
+    }
+    out
+}
+
+#[test]
+fn a_long_text_is_not_copied_for_every_reference_to_it() {
+    let long = "x".repeat(1 << 20);
+    let symbols = ["", "__name__", "up", &long, "a", "b"];
+    // As a value under three names, as an exemplar's label, as help.
+    let series = bytes("0a(01 02 04 03 05 03 02 03) 12(10 01) 22(0a(04 03)) 2a(08 01 18 03 20 03)");
+    let seen = read(Version::V2, &of_symbols(&symbols, &series)).unwrap();
+    let [series] = &seen.series[..] else { panic!("one series") };
+    let error = series.labels.clone().unwrap().unwrap_err().to_string();
+    assert!(error.contains("64 KiB") && error.len() < 200, "{}", error.len());
+    let kept = series.exemplars.iter().map(|exemplar| exemplar.labels.text_bytes()).sum::<usize>();
+    assert!(kept <= 512, "{kept}");
+    let said = series.metadata.as_ref().map_or(0, |said| said.help.len() + said.unit.len());
+    assert!(said <= 64 << 10, "{said}");
+    let mut family = Vec::new();
+    let mut body = bytes("08 01 12 \"up\" 22");
+    body.extend([0x80, 0x80, 0xc0, 0x00]);
+    body.extend(long.as_bytes());
+    let len = u32::try_from(body.len()).unwrap();
+    family.push(0x1a);
+    family.extend([0, 7, 14].map(|shift| u8::try_from((len >> shift) & 0x7f).unwrap() | 0x80));
+    family.push(0);
+    family.extend(body);
+    assert_eq!(read(Version::V1, &family).unwrap().families, []);
 }
 
 #[test]

@@ -1,10 +1,10 @@
 //! `prometheus.WriteRequest`.
 
-use hinomi_model::metrics::{Exemplar, Metadata};
+use hinomi_model::metrics::{Exemplar, Metadata, MetadataKind};
 
 use super::labels::{LabelSet, Secret, lossy, pair};
 use super::proto::Fields;
-use super::{Error, LABELS_MAX, Sink, histogram, kind, room};
+use super::{Error, LABELS_MAX, METADATA_MAX_BYTES, Sink, histogram, kind, room};
 
 /// First byte of a label in a series: field 1, bytes.
 const LABEL: u8 = 0x0a;
@@ -16,7 +16,8 @@ pub(super) fn read<'r>(bytes: &'r [u8], secret: &Secret, sink: &mut impl Sink<'r
             1 => series(value.bytes()?, secret, sink)?,
             3 => {
                 let (name, metadata) = family(value.bytes()?)?;
-                if let Some(name) = str::from_utf8(name).ok().filter(|name| !name.is_empty()) {
+                let name = str::from_utf8(name).ok().filter(|name| !name.is_empty());
+                if let (Some(name), Some(metadata)) = (name, metadata) {
                     room(sink.family(name, metadata))?;
                 }
             }
@@ -48,7 +49,7 @@ fn series<'r>(body: &'r [u8], secret: &Secret, sink: &mut impl Sink<'r>) -> Resu
             }
             3 => room(sink.exemplar(exemplar(value.bytes()?)?))?,
             4 => {
-                let found = histogram::read(value.bytes()?)?;
+                let found = histogram::read(value.bytes()?, |bytes| sink.admits(bytes))?;
                 room(sink.histogram(found.t_ms, found.start_ms, found.histogram))?;
             }
             _ => {}
@@ -59,7 +60,8 @@ fn series<'r>(body: &'r [u8], secret: &Secret, sink: &mut impl Sink<'r>) -> Resu
     } else {
         let mut all = Vec::new();
         let mut first = Fields(block);
-        while let Some((_, value)) = first.next()? {
+        // One more than there may be says as much as all of them.
+        while let Some((_, value)) = first.next()?.filter(|_| all.len() <= LABELS_MAX) {
             all.push(value.bytes()?);
         }
         all.extend(scattered);
@@ -84,7 +86,7 @@ pub(super) fn sample(bytes: &[u8]) -> Result<(i64, i64, f64), Error> {
     Ok((t_ms, start_ms, number))
 }
 
-fn exemplar(bytes: &[u8]) -> Result<Exemplar, Error> {
+fn exemplar(bytes: &[u8]) -> Result<Option<Exemplar>, Error> {
     let (mut pairs, mut t_ms, mut number) = (Vec::new(), 0, 0.0);
     let mut fields = Fields(bytes);
     while let Some((field, value)) = fields.next()? {
@@ -95,23 +97,23 @@ fn exemplar(bytes: &[u8]) -> Result<Exemplar, Error> {
             _ => {}
         }
     }
-    Ok(Exemplar { labels: lossy(pairs), t_ms, value: number })
+    Ok(lossy(pairs).map(|labels| Exemplar { labels, t_ms, value: number }))
 }
 
-/// A family's name and what is said about it.
-fn family(bytes: &[u8]) -> Result<(&[u8], Metadata), Error> {
-    let mut metadata = Metadata::default();
-    let mut name = &[][..];
-    let text = |bytes| String::from_utf8_lossy(bytes).as_ref().into();
+/// A family's name and what is said about it, unless it is too long.
+fn family(bytes: &[u8]) -> Result<(&[u8], Option<Metadata>), Error> {
+    let (mut said, mut name, mut help, mut unit) = (MetadataKind::default(), &[][..], &[][..], &[][..]);
     let mut fields = Fields(bytes);
     while let Some((field, value)) = fields.next()? {
         match field {
-            1 => metadata.kind = kind(value.varint()?),
+            1 => said = kind(value.varint()?),
             2 => name = value.bytes()?,
-            4 => metadata.help = text(value.bytes()?),
-            5 => metadata.unit = text(value.bytes()?),
+            4 => help = value.bytes()?,
+            5 => unit = value.bytes()?,
             _ => {}
         }
     }
-    Ok((name, metadata))
+    // The name is copied as well.
+    let fits = name.len() <= METADATA_MAX_BYTES;
+    Ok((name, super::metadata(said, help, unit).filter(|_| fits)))
 }

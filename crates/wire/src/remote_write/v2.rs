@@ -11,15 +11,28 @@ use super::{Error, LABELS_MAX, SYMBOLS_MAX, SeriesMetadata, Sink, histogram, kin
 /// Hashes of so many names and values make a key without memory taken for it.
 const REFS_MAX: usize = 128;
 
-pub(super) fn symbols<'a>(bytes: &'a [u8], secret: &Secret) -> Result<Symbols<'a>, Error> {
-    let mut symbols = Vec::new();
+/// Bytes of references beyond which there are too many of them, whatever they are: ten is the most that one takes.
+const REFS_MAX_BYTES: usize = 10 * 2 * LABELS_MAX;
+
+pub(super) fn symbols<'a>(
+    bytes: &'a [u8],
+    secret: &Secret,
+    admit: impl FnOnce(usize) -> bool,
+) -> Result<Symbols<'a>, Error> {
+    let mut count = 0;
+    let mut fields = Fields(bytes);
+    while let Some((field, _)) = fields.next()? {
+        count += usize::from(field == 4);
+    }
+    if count > SYMBOLS_MAX {
+        return Err(Error::TooManySymbols);
+    }
+    room(admit(count * size_of::<Symbol<'_>>()))?;
+    let mut symbols = Vec::with_capacity(count);
     let mut fields = Fields(bytes);
     while let Some((field, value)) = fields.next()? {
         if field == 4 {
             let text = value.bytes()?;
-            if symbols.len() >= SYMBOLS_MAX {
-                return Err(Error::TooManySymbols);
-            }
             symbols.push(Symbol { text, hash: secret.hash(text) });
         }
     }
@@ -67,7 +80,12 @@ fn head<'r>(body: &'r [u8], symbols: &'r [Symbol<'r>]) -> Result<Head<'r>, Error
 fn add_refs<'r>(refs: &mut Cow<'r, [u8]>, value: Value<'r>) -> Result<(), Error> {
     match value {
         Value::Bytes(packed) if refs.is_empty() => *refs = Cow::Borrowed(packed),
-        Value::Bytes(packed) => refs.to_mut().extend_from_slice(packed),
+        // What is beyond too many of them is of no interest.
+        _ if refs.len() > REFS_MAX_BYTES => {}
+        Value::Bytes(packed) => {
+            let packed = packed.get(..=REFS_MAX_BYTES).unwrap_or(packed);
+            refs.to_mut().extend_from_slice(packed);
+        }
         single => {
             let mut rest = single.varint()?;
             let refs = refs.to_mut();
@@ -99,7 +117,7 @@ fn series<'r>(
                 room(sink.float(t_ms, start(start_ms), value))?;
             }
             3 => {
-                let found = histogram::read(value.bytes()?)?;
+                let found = histogram::read(value.bytes()?, |bytes| sink.admits(bytes))?;
                 room(sink.histogram(found.t_ms, start(found.start_ms), found.histogram))?;
             }
             4 => room(sink.exemplar(exemplar(value.bytes()?, symbols)?))?,
@@ -124,7 +142,7 @@ fn key(refs: &[u8], secret: &Secret, symbols: &[Symbol<'_>]) -> Option<Key> {
     (used % 32 == 0).then(|| Key(secret.hash(hashes.get(..used).unwrap_or_default())))
 }
 
-fn exemplar(bytes: &[u8], symbols: &[Symbol<'_>]) -> Result<Exemplar, Error> {
+fn exemplar(bytes: &[u8], symbols: &[Symbol<'_>]) -> Result<Option<Exemplar>, Error> {
     let (mut refs, mut t_ms, mut number) = (Cow::Borrowed(&[][..]), 0, 0.0);
     let mut fields = Fields(bytes);
     while let Some((field, value)) = fields.next()? {
@@ -134,13 +152,13 @@ fn exemplar(bytes: &[u8], symbols: &[Symbol<'_>]) -> Result<Exemplar, Error> {
             3 => t_ms = value.int64()?,
             _ => {}
         }
-        if refs.len() > 10 * 2 * LABELS_MAX {
+        if refs.len() > REFS_MAX_BYTES {
             return Err(Error::Proto("an exemplar with too many labels"));
         }
     }
     // References to nothing name nothing; the exemplar is worth keeping without them.
-    let labels = resolve(&refs, symbols).map(lossy).unwrap_or_default();
-    Ok(Exemplar { labels, t_ms, value: number })
+    let labels = lossy(resolve(&refs, symbols).unwrap_or_default());
+    Ok(labels.map(|labels| Exemplar { labels, t_ms, value: number }))
 }
 
 fn metadata<'r>(bytes: &[u8], symbols: &'r [Symbol<'r>]) -> Result<Option<SeriesMetadata<'r>>, Error> {

@@ -103,19 +103,25 @@ impl Cache {
         }
     }
 
-    /// A request comes.
-    pub(super) fn begin(&mut self) {
-        if self.begun.elapsed() >= GENERATION || self.young.entries.len() >= ENTRIES_MAX {
-            self.age();
+    /// A request comes, or somebody looks whether none came.
+    pub(super) fn begin(&mut self, now: Instant) {
+        if now.saturating_duration_since(self.begun) >= GENERATION || self.young.entries.len() >= ENTRIES_MAX
+        {
+            self.age(now);
         }
     }
 
-    pub(super) fn age(&mut self) {
+    /// Whether it knows nothing.
+    pub(super) fn is_empty(&self) -> bool {
+        self.young.entries.is_empty() && self.old.entries.is_empty()
+    }
+
+    pub(super) fn age(&mut self, now: Instant) {
         self.old = std::mem::take(&mut self.young);
         let [young, old] = &mut self.drawn;
         *old = young.take();
         self.next = 0;
-        self.begun = Instant::now();
+        self.begun = now;
     }
 
     #[inline]
@@ -168,7 +174,7 @@ impl Cache {
         let more = self.young.entries.capacity().saturating_mul(2).clamp(1024, ENTRIES_MAX);
         let bytes = u64::try_from(more.saturating_mul(ENTRY_BYTES)).unwrap_or(u64::MAX);
         let [young, old] = &mut self.drawn;
-        let meter = young.get_or_insert_with(|| Meter::leaving(&self.budget, 0));
+        let meter = young.get_or_insert_with(|| super::meter(&self.budget));
         if meter.reach(bytes) {
             return true;
         }

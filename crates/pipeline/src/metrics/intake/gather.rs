@@ -2,13 +2,15 @@
 
 use hinomi_base::budget::Meter;
 use hinomi_model::metrics::{Exemplar, Metadata, MetadataKind};
-use hinomi_series::Value;
+use hinomi_series::{Labels, Value};
 use hinomi_tsdb::{Batch, Reason};
 use hinomi_wire::remote_write::{Checked, LabelSet, SeriesMetadata, Sink, Version};
 
 /// Memory that one number, and one series, takes in a batch, about.
 const FLOAT_BYTES: u64 = 40;
 const SERIES_BYTES: u64 = 256;
+/// What a decoded label takes beside its text, about.
+const LABEL_BYTES: usize = 8;
 /// Memory is drawn from the budget in steps of this.
 const STEP_BYTES: u64 = 256 << 10;
 
@@ -20,6 +22,49 @@ pub(super) struct Item<'r> {
     pub(super) labels: LabelSet<'r>,
     pub(super) metadata: Option<SeriesMetadata<'r>>,
     version: Version,
+}
+
+/// What a request draws from the budget.
+#[derive(Debug)]
+pub(super) struct Draw {
+    meter: Meter,
+    used: u64,
+    drawn: u64,
+}
+
+impl Draw {
+    /// For a request that has `held` bytes of memory already.
+    pub(super) fn new(meter: &Meter, held: u64) -> Self {
+        Self { meter: meter.clone(), used: held, drawn: held }
+    }
+
+    /// Whether there is room for so many bytes more.
+    pub(super) fn use_bytes(&mut self, bytes: u64) -> bool {
+        self.used = self.used.saturating_add(bytes);
+        if self.used <= self.drawn {
+            return true;
+        }
+        self.drawn = self.used.saturating_add(STEP_BYTES);
+        self.meter.reach(self.drawn)
+    }
+
+    /// Whether there is room for so many bytes for a moment.
+    fn admits(&self, bytes: usize) -> bool {
+        let sum = self.used.saturating_add(u64::try_from(bytes).unwrap_or(u64::MAX));
+        sum <= self.drawn || self.meter.reach(sum)
+    }
+
+    /// Whether there is room for labels that are decoded.
+    pub(super) fn labels(&mut self, labels: &Labels) -> bool {
+        let bytes = labels.text_bytes().saturating_add(labels.len().saturating_mul(LABEL_BYTES));
+        self.use_bytes(u64::try_from(bytes).unwrap_or(u64::MAX))
+    }
+
+    /// Whether there is room for what is said about a family.
+    pub(super) fn family(&mut self, name: &str, metadata: &Metadata) -> bool {
+        let bytes = name.len() + metadata.help.len() + metadata.unit.len();
+        self.use_bytes(u64::try_from(bytes).unwrap_or(u64::MAX).saturating_add(SERIES_BYTES))
+    }
 }
 
 /// Fills a batch.
@@ -38,17 +83,15 @@ pub(super) struct Gather<'w, 'r> {
     /// What is wrong with a histogram of this series.
     bad: Option<String>,
     wrong: Option<(u32, String)>,
-    meter: &'w Meter,
-    used: u64,
-    drawn: u64,
+    draw: Draw,
 }
 
 impl<'w> Gather<'w, '_> {
-    /// For a request that has `held` bytes of memory already, and most likely so many series.
+    /// For a request that has most likely so many series.
     pub(super) fn new(
         version: Version,
         batch: &'w mut Batch,
-        (meter, held): (&'w Meter, u64),
+        draw: Draw,
         only: Option<&'w [u32]>,
         expected: usize,
     ) -> Self {
@@ -63,9 +106,7 @@ impl<'w> Gather<'w, '_> {
             exemplars: 0,
             bad: None,
             wrong: None,
-            meter,
-            used: held,
-            drawn: held,
+            draw,
         };
         gather.skip = gather.skips();
         gather
@@ -80,19 +121,14 @@ impl<'w> Gather<'w, '_> {
     }
 
     fn use_bytes(&mut self, bytes: u64) -> bool {
-        self.used = self.used.saturating_add(bytes);
-        if self.used <= self.drawn {
-            return true;
-        }
-        self.drawn = self.used.saturating_add(STEP_BYTES);
-        self.meter.reach(self.drawn)
+        self.draw.use_bytes(bytes)
     }
 }
 
 impl<'r> Gather<'_, 'r> {
-    /// The series, and the first thing that is wrong with one of them.
-    pub(super) fn finish(self) -> (Vec<Item<'r>>, Option<(u32, String)>) {
-        (self.items, self.wrong)
+    /// The series, the first thing that is wrong with one of them, and what is drawn.
+    pub(super) fn finish(self) -> (Vec<Item<'r>>, Option<(u32, String)>, Draw) {
+        (self.items, self.wrong, self.draw)
     }
 
     fn complain(&mut self, reason: impl FnOnce() -> String) {
@@ -103,6 +139,10 @@ impl<'r> Gather<'_, 'r> {
 }
 
 impl<'r> Sink<'r> for Gather<'_, 'r> {
+    fn admits(&mut self, bytes: usize) -> bool {
+        self.draw.admits(bytes)
+    }
+
     #[inline]
     fn float(&mut self, t_ms: i64, start_ms: i64, value: f64) -> bool {
         self.samples += 1;
@@ -132,11 +172,10 @@ impl<'r> Sink<'r> for Gather<'_, 'r> {
         }
     }
 
-    fn exemplar(&mut self, exemplar: Exemplar) -> bool {
+    fn exemplar(&mut self, exemplar: Option<Exemplar>) -> bool {
         self.exemplars += 1;
-        if self.skip {
-            return true;
-        }
+        // One that is too long is not kept, as the engine would not keep it.
+        let Some(exemplar) = exemplar.filter(|_| !self.skip) else { return true };
         let bytes = u64::try_from(exemplar.labels.text_bytes()).unwrap_or(u64::MAX);
         self.batch.exemplar(self.series_number(), exemplar);
         self.use_bytes(bytes.saturating_add(SERIES_BYTES))
@@ -160,8 +199,9 @@ impl<'r> Sink<'r> for Gather<'_, 'r> {
         let mut room = true;
         // An exemplar of a series without samples takes a number as well, and is refused with it.
         if !self.skip && (!empty || self.exemplars > 0) {
+            let held = u64::try_from(labels.memory_bytes()).unwrap_or(u64::MAX);
             self.items.push(Item { ordinal: self.ordinal, labels, metadata, version: self.version });
-            room = self.use_bytes(SERIES_BYTES);
+            room = self.use_bytes(held.saturating_add(SERIES_BYTES));
         }
         self.ordinal = self.ordinal.saturating_add(1);
         (self.samples, self.exemplars) = (0, 0);
@@ -173,9 +213,9 @@ impl<'r> Sink<'r> for Gather<'_, 'r> {
         if self.only.is_some() {
             return true;
         }
-        let bytes = name.len() + metadata.help.len() + metadata.unit.len();
+        let room = self.draw.family(name, &metadata);
         self.batch.metadata(name, metadata);
-        self.use_bytes(u64::try_from(bytes).unwrap_or(u64::MAX).saturating_add(SERIES_BYTES))
+        room
     }
 }
 

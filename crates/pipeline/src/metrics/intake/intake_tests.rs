@@ -76,13 +76,16 @@ impl Site {
 fn key(raw: &[u8], version: Version, secret: &Secret) -> remote_write::Key {
     struct Keys(Vec<remote_write::Key>);
     impl<'r> remote_write::Sink<'r> for Keys {
+        fn admits(&mut self, _: usize) -> bool {
+            true
+        }
         fn float(&mut self, _: i64, _: i64, _: f64) -> bool {
             true
         }
         fn histogram(&mut self, _: i64, _: i64, _: remote_write::Checked) -> bool {
             true
         }
-        fn exemplar(&mut self, _: hinomi_model::metrics::Exemplar) -> bool {
+        fn exemplar(&mut self, _: Option<hinomi_model::metrics::Exemplar>) -> bool {
             true
         }
         fn series(
@@ -98,7 +101,8 @@ fn key(raw: &[u8], version: Version, secret: &Secret) -> remote_write::Key {
         }
     }
     let mut keys = Keys(Vec::new());
-    Request::open(version, raw, secret).and_then(|request| request.read(&mut keys)).expect("it is read");
+    let request = Request::open(version, raw, secret, |_| true);
+    request.and_then(|request| request.read(&mut keys)).expect("it is read");
     keys.0[0]
 }
 
@@ -158,13 +162,13 @@ fn a_generation_passes_on_what_is_asked_for() {
     let series: [Sent<'_>; 2] = [("a", &[(-9, 1.0)]), ("b", &[(-9, 1.0)])];
     assert_eq!(floats(&site.send("t", Version::V1, &series)), (2, None));
     let cache = site.metrics.0.writes.cache(&Tenant("t".to_owned()));
-    lock(&cache).age();
+    lock(&cache).age(Instant::now());
     assert!(site.known("t", Version::V1, "a").is_some(), "from the older one");
-    lock(&cache).age();
+    lock(&cache).age(Instant::now());
     assert!(site.known("t", Version::V1, "a").is_some());
     assert_eq!(site.known("t", Version::V1, "b"), None, "nobody asked for it");
-    lock(&cache).age();
-    lock(&cache).age();
+    lock(&cache).age(Instant::now());
+    lock(&cache).age(Instant::now());
     assert_eq!(site.known("t", Version::V1, "a"), None);
 }
 
@@ -197,4 +201,153 @@ fn a_budget_without_room_refuses_and_changes_nothing() {
     let refused = site.send("t", Version::V1, &[("a", &samples)]);
     assert_eq!(refused.map_err(|error| error.kind()), Err(ErrorKind::Limited));
     assert_eq!(site.stored("t"), []);
+}
+
+#[test]
+fn limits_are_named() {
+    let limits = Limits { series: 7, bytes: 1024 };
+    let reached = |reason| limits.reached(&Appended { rejected: vec![(reason, 1)], ..Appended::default() });
+    let series = reached(Reason::TooManySeries).expect("a limit");
+    assert_eq!(series, "limit of series in memory reached, which is 7");
+    let memory = reached(Reason::NoMemory).expect("a limit");
+    assert_eq!(
+        memory,
+        "the memory budget has no room for another series: all of it is 1024 bytes (memory_max)"
+    );
+    assert_eq!(reached(Reason::Duplicate), None);
+}
+
+/// Most memory that this process ever had, bytes.
+fn peak() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").expect("it is read");
+    let line = status.lines().find(|line| line.starts_with("VmHWM:")).expect("it is there");
+    line.split_whitespace().nth(1).and_then(|kib| kib.parse::<u64>().ok()).expect("a number") << 10
+}
+
+fn part(out: &mut Vec<u8>, tag: u8, bytes: &[u8]) {
+    out.push(tag);
+    let len = u64::try_from(bytes.len()).expect("it fits");
+    out.extend([0, 7, 14, 21].map(|shift| u8::try_from((len >> shift) & 0x7f).expect("seven bits") | 0x80));
+    out.push(0);
+    out.extend_from_slice(bytes);
+}
+
+/// A 2.0 request: symbols, and many of the same series.
+fn repeated(symbols: &[&str], series: &[u8], count: usize) -> Vec<u8> {
+    let mut out = Vec::new();
+    symbols.iter().for_each(|text| part(&mut out, 0x22, text.as_bytes()));
+    (0..count).for_each(|_| part(&mut out, 0x2a, series));
+    pack(&out).expect("it is small")
+}
+
+#[test]
+fn references_to_a_long_symbol_take_no_more_memory_than_there_is() {
+    let site = Site::new(32 << 20);
+    let (longest, long) = ("x".repeat(1 << 20), "x".repeat(60_000));
+    // Labels, an exemplar and help that refer to them; a sample at time 1.
+    let sample = [0x12, 2, 0x10, 1];
+    let labels = [&[0x0a, 4, 1, 2, 3, 4][..], &sample].concat();
+    let others =
+        [&[0x0a, 4, 1, 2, 3, 2][..], &sample, &[0x22, 4, 0x0a, 2, 3, 4], &[0x2a, 4, 8, 1, 0x18, 4]].concat();
+    let before = peak();
+    for (symbol, series, count, kind) in [
+        (&longest, &labels, 500, None),
+        (&long, &labels, 5000, Some(ErrorKind::Limited)),
+        (&longest, &others, 500, None),
+        (&long, &others, 5000, Some(ErrorKind::Limited)),
+    ] {
+        let request = repeated(&["", "__name__", "up", "a", symbol], series, count);
+        let written = site.metrics.write_now(&Tenant::default(), Version::V2, &request);
+        assert_eq!(written.err().map(|error| error.kind()), kind, "{} {count}", symbol.len());
+    }
+    let more = peak().saturating_sub(before);
+    assert!(more < 160 << 20, "{more} bytes more");
+}
+
+#[test]
+fn what_is_unknown_to_the_engine_hides_no_refusal() {
+    let site = Site::new(64 << 20);
+    assert_eq!(floats(&site.send("other", Version::V1, &[("x", &[(-9, 1.0)])])), (1, None));
+    let foreign = site.known("other", Version::V1, "x").expect("it is known");
+    assert_eq!(
+        floats(&site.send("own", Version::V1, &[("a", &[(-9, 1.0)]), ("b", &[(-9, 1.0)])])),
+        (2, None)
+    );
+    let labels = Labels::from_pairs([("__name__", "a")]);
+    let raw = write_v1(&[TimeSeries { labels: &labels, samples: &[] }]);
+    let key = key(&raw, Version::V1, &site.metrics.0.writes.secret);
+    lock(&site.metrics.0.writes.cache(&Tenant("own".to_owned()))).insert(key, foreign);
+    let sent: [Sent<'_>; 2] = [("a", &[(-8, 1.0)]), ("b", &[(-9, 2.0)])];
+    assert_eq!(floats(&site.send("own", Version::V1, &sent)), (1, Some("duplicate sample for timestamp")));
+}
+
+#[test]
+fn a_request_leaves_an_eighth_of_the_memory() {
+    let site = Site::new(32 << 20);
+    let meter = site.metrics.meter();
+    assert!(meter.reach(27 << 20) && !meter.reach(29 << 20));
+    drop(meter);
+    let workspace = site.metrics.0.writes.borrow();
+    assert!(!workspace.meter.reach(29 << 20));
+}
+
+#[test]
+fn a_tenant_that_fell_silent_is_forgotten_and_nobody_else() {
+    let site = Site::new(64 << 20);
+    let (writes, minute) = (&site.metrics.0.writes, Duration::from_mins(1));
+    for tenant in ["silent", "loud"] {
+        assert_eq!(floats(&site.send(tenant, Version::V1, &[("a", &[(-9, 1.0)])])), (1, None));
+    }
+    let start = Instant::now();
+    // Only the other one is asked for.
+    for at in 1..40 {
+        writes.age(start + minute * at);
+        if site.known("loud", Version::V1, "a").is_none() {
+            panic!("forgotten after {at} minutes");
+        }
+    }
+    let known: Vec<String> = lock(&writes.caches).by_tenant.keys().cloned().collect();
+    assert_eq!(known, ["loud"]);
+    // More tenants than there may be: the first ones go.
+    for at in 0..TENANTS_MAX {
+        let _cache = writes.cache(&Tenant(format!("t{at}")));
+        let _loud = writes.cache(&Tenant("loud".to_owned()));
+    }
+    assert_eq!(lock(&writes.caches).by_tenant.len(), TENANTS_MAX);
+    assert!(site.known("loud", Version::V1, "a").is_some());
+}
+
+#[test]
+fn nobody_else_writes_the_series_of_this_host_s_collectors() {
+    let site = Site::new(64 << 20);
+    let sends = |tenant: &str, (job, label, value): (&str, &str, &str), at: i64| {
+        let labels = Labels::from_pairs([("__name__", "m"), ("job", job), (label, value), ("x", "y")]);
+        let samples = [Sample { t_ms: site.now_ms - 9000 + at, start_ms: 0, value: 1.0 }];
+        let other = Labels::from_pairs([("__name__", "other"), ("job", "mine")]);
+        let series = [&labels, &other].map(|labels| TimeSeries { labels, samples: &samples });
+        let packed = pack(&write_v1(&series)).expect("it is small");
+        let written = site.metrics.write_now(&Tenant(tenant.to_owned()), Version::V1, &packed);
+        let written = written.expect("it is written");
+        (written.floats, written.refused.map(|refused| (refused.later, refused.reason)))
+    };
+    let own = [("node", "instance", "box"), ("cadvisor", "host", "box"), ("hinomi", "instance", "box")];
+    for series in own {
+        assert_eq!(sends("default", series, 1), (2, None), "nobody collects: {series:?}");
+    }
+    site.metrics.reserve("box");
+    for (at, series) in (2..).zip(own) {
+        let (floats, refused) = sends("default", series, at);
+        let (later, reason) = refused.expect("it is refused, known or not");
+        assert_eq!((floats, later), (1, false), "the others are stored");
+        let (job, label, _) = series;
+        let begin =
+            format!("series of this host's own collectors (job={job}, {label}=box) are written by Hinomi");
+        assert!(reason.starts_with(&begin), "{reason}");
+        assert_eq!(sends("team", series, at), (2, None), "of another tenant");
+    }
+    for (at, series) in
+        (9..).zip([("node", "instance", "bo"), ("nodes", "instance", "box"), ("cadvisor", "instance", "box")])
+    {
+        assert_eq!(sends("default", series, at), (2, None), "{series:?}");
+    }
 }
