@@ -4,7 +4,7 @@
 //!
 //! - Appending and reading block; callers run them where blocking is allowed, or ask by [`Metrics::ask`], which does.
 //! - What a question may take is bounded by `metrics.query`, and how many run at once as well; what it holds of samples
-//!   is drawn from the memory budget, and leaves an eighth of that to everything else.
+//!   is drawn from the memory budget, and leaves a quarter of that to everything else.
 
 mod ask;
 mod collected;

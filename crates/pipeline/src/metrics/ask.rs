@@ -14,8 +14,8 @@ use hinomi_series::{Labels, Matcher};
 
 use super::Metrics;
 
-/// Of the memory budget, the share that questions leave to everything else: one in so many.
-pub(super) const BUDGET_LEFT: u64 = 8;
+/// Of the memory budget, the share that questions leave to everything else: one in so many. What is written leaves less.
+const BUDGET_LEFT: u64 = 4;
 
 /// Who asks, and what he sets himself.
 #[derive(Clone, Debug, Default)]

@@ -25,7 +25,6 @@ use hinomi_wire::remote_write::{self, Request, Secret, Version, unpack};
 use tokio::sync::Semaphore;
 
 use super::Metrics;
-use super::ask::BUDGET_LEFT;
 use crate::Error;
 use cache::{Cache, Known};
 use gather::{Draw, Gather, Item};
@@ -123,9 +122,14 @@ pub(super) struct Writes {
     places: Arc<Semaphore>,
 }
 
-/// Draws on the budget as long as others find their part of it.
+/// Draws on the budget for a request, and leaves an eighth to what is stored of containers.
 fn meter(budget: &Budget) -> Meter {
-    Meter::leaving(budget, budget.limit_bytes() / BUDGET_LEFT)
+    Meter::leaving(budget, budget.limit_bytes() / 8)
+}
+
+/// Draws on the budget for what only saves time: as much as new series may take.
+fn meter_of_cache(budget: &Budget) -> Meter {
+    Meter::leaving(budget, budget.limit_bytes() / 8 * 3)
 }
 
 fn lock<T>(held: &Mutex<T>) -> MutexGuard<'_, T> {

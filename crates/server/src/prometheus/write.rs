@@ -156,12 +156,28 @@ async fn read(mut body: Body, meter: &Meter) -> Result<Vec<u8>, Refusal> {
         if len > whole.capacity() {
             // Twice as much as is there, yet no more than is said to come; what is there lies beside it for a moment.
             let room = (2 * whole.capacity()).min(announced).max(len);
-            draw(whole.capacity() + room)?;
+            if let Err(refusal) = draw(whole.capacity() + room) {
+                drop(whole);
+                pass_over(body, PACKED_MAX_BYTES.saturating_sub(len)).await;
+                return Err(refusal);
+            }
             whole.reserve_exact(room - whole.len());
         }
         whole.extend_from_slice(&data);
     }
     Ok(whole)
+}
+
+/// Takes the rest of a body and keeps nothing of it: who is still sending when the connection closes does not read why.
+async fn pass_over(mut body: Body, most: usize) {
+    let mut left = most;
+    while let Some(Ok(frame)) = body.frame().await {
+        let bytes = frame.data_ref().map_or(0, |data| data.len());
+        match left.checked_sub(bytes) {
+            Some(rest) => left = rest,
+            None => return,
+        }
+    }
 }
 
 fn unwritten(error: &Unwritten) -> Refusal {

@@ -9,9 +9,9 @@ use crate::bytes::as_u64;
 
 /// Memory is drawn from the budget in steps of this.
 const STEP_BYTES: u64 = 1 << 20;
-/// Parts of the budget's limit, eighths, that are left to others. What is about to be stored of containers takes all; then come
-/// questions, which leave one; then samples of known series; new series last.
-const LEFT_BY_SAMPLES: u64 = 2;
+/// Parts of the budget's limit, eighths, that are left to others. What is about to be stored of containers takes all; samples of
+/// known series leave one, questions two, new series three: whoever makes too many of them stops nobody else.
+const LEFT_BY_SAMPLES: u64 = 1;
 const LEFT_BY_SERIES: u64 = 3;
 
 /// Memory that the head uses, drawn from the budget before it is used.
@@ -40,11 +40,15 @@ impl Ledger {
 
     /// The same for a new series.
     pub(crate) fn prepare_series(&mut self, more: u64) -> bool {
-        self.draw(more, LEFT_BY_SERIES)
+        // What was drawn for samples and is not used yet is no room for series.
+        let slack = self.held().saturating_sub(self.used);
+        let used = self.budget.used_bytes().saturating_sub(slack);
+        let most = self.budget.limit_bytes().saturating_sub(self.part(LEFT_BY_SERIES));
+        used.saturating_add(more) <= most && self.draw(more, LEFT_BY_SAMPLES)
     }
 
     fn draw(&mut self, more: u64, left: u64) -> bool {
-        let leave = (self.budget.limit_bytes() / 8).saturating_mul(left);
+        let leave = self.part(left);
         while self.held() < self.used.saturating_add(more) {
             match self.budget.take_leaving(STEP_BYTES, leave) {
                 Some(share) => self.shares.push(share),
@@ -52,6 +56,10 @@ impl Ledger {
             }
         }
         true
+    }
+
+    fn part(&self, eighths: u64) -> u64 {
+        (self.budget.limit_bytes() / 8).saturating_mul(eighths)
     }
 
     /// Notes by how much what is used changed.

@@ -174,7 +174,7 @@ impl Cache {
         let more = self.young.entries.capacity().saturating_mul(2).clamp(1024, ENTRIES_MAX);
         let bytes = u64::try_from(more.saturating_mul(ENTRY_BYTES)).unwrap_or(u64::MAX);
         let [young, old] = &mut self.drawn;
-        let meter = young.get_or_insert_with(|| super::meter(&self.budget));
+        let meter = young.get_or_insert_with(|| super::meter_of_cache(&self.budget));
         if meter.reach(bytes) {
             return true;
         }
