@@ -30,11 +30,10 @@
 //!
 //! # Not here yet
 //!
-//! Downsampling; exemplars in blocks (after a restart there are those of the log); a shared column of times in the head
-//! (blocks have one per target); reading through memory maps; several appends at once (they take turns, and share
-//! syncs); appending while the log is read at the start; decoded samples of a query drawn from the budget (its limits
-//! bound them). Forgetting what went into a block holds appends for a moment that grows with the number of series, and so
-//! does a deletion.
+//! Downsampling; exemplars in blocks (after a kill there are those of the log, after a stop none); a shared column of times
+//! in the head (blocks have one per target); reading through memory maps; several appends at once (they take turns, and
+//! share syncs); appending while the log is read at the start. Forgetting what went into a block holds appends for a moment
+//! that grows with the number of series, and so does a deletion.
 
 mod append;
 mod block;
