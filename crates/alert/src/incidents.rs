@@ -215,6 +215,10 @@ impl Incidents {
             stored,
             told: Vec::new(),
             told_causes: Vec::new(),
+            acknowledged: None,
+            waiting: Vec::new(),
+            adopted: Vec::new(),
+            adopted_by: None,
         };
         merge(incident, found, stored, now)
     }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Finding, Level, Nanos};
+use crate::{Acknowledgement, Finding, Level, Nanos};
 
 /// Open or over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -66,6 +66,41 @@ pub struct Incident {
     /// Inspections that a message named as the root cause: each is news once.
     #[serde(default)]
     pub told_causes: Vec<String>,
+    /// Who takes care of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub acknowledged: Option<Acknowledgement>,
+    /// What still has to be said about it, and when: batches, digests, repeats.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub waiting: Vec<Waiting>,
+    /// Incidents whose cause this is: their findings are here, and they are closed in its favour.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub adopted: Vec<String>,
+    /// Key of the incident that adopted this one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub adopted_by: Option<String>,
+}
+
+/// Something about an incident that is said later.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Waiting {
+    /// To whom.
+    pub receiver: String,
+    /// What it waits for.
+    pub kind: WaitingKind,
+    /// When it is said at the latest.
+    pub due_at: Nanos,
+}
+
+/// Why something is said later.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WaitingKind {
+    /// Collected with others for five minutes of working hours.
+    Batch,
+    /// Collected outside of working hours for the morning.
+    Digest,
+    /// Said again because nobody acknowledged it.
+    Repeat,
 }
 
 impl Incident {

@@ -124,6 +124,10 @@ fn incident() -> Incident {
         told: vec![("oncall".into(), Level::Notice)],
         // Newer than the fixture: absent there.
         told_causes: Vec::new(),
+        acknowledged: None,
+        waiting: Vec::new(),
+        adopted: Vec::new(),
+        adopted_by: None,
     }
 }
 

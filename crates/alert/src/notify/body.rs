@@ -203,6 +203,10 @@ pub fn test_message(receiver: &str, cluster: &str, url_base: &str, now: Nanos) -
         stored: true,
         told: Vec::new(),
         told_causes: Vec::new(),
+        acknowledged: None,
+        waiting: Vec::new(),
+        adopted: Vec::new(),
+        adopted_by: None,
     };
     let mut body = body(&incident, &finding, 1, IncidentStatus::Firing, url_base);
     body["test"] = true.into();

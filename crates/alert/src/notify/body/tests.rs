@@ -93,6 +93,10 @@ fn incident(finding: &Finding) -> Incident {
         stored: true,
         told: Vec::new(),
         told_causes: Vec::default(),
+        acknowledged: None,
+        waiting: Vec::new(),
+        adopted: Vec::new(),
+        adopted_by: None,
     }
 }
 
