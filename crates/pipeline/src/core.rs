@@ -317,7 +317,7 @@ impl Service {
                     if news {
                         log_incident(&incident);
                     }
-                    records.push(Record::Incident(*incident));
+                    records.push(Record::Incident(incident));
                 }
                 Effect::Tell(message) => {
                     records.push(Record::Queued((*message).clone()));

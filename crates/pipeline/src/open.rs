@@ -170,7 +170,7 @@ fn replay(
 ) -> Vec<String> {
     let replayed = store.replay(from, &mut |_, record| match record {
         Record::Change(change) => judge.replay_change(&change),
-        Record::Incident(incident) => judge.replay_incident(incident),
+        Record::Incident(incident) => judge.replay_incident(*incident),
         Record::Queued(message) => {
             deliveries.queued(&message);
             owed.insert(owed_key(&message), message);
