@@ -1,5 +1,7 @@
 //! The one task through which every state change goes, in order.
 
+mod steps;
+
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -109,11 +111,7 @@ impl Service {
 
     /// Runs until shutdown; then what is queued is stored and a checkpoint written.
     pub async fn run(mut self, mut shutdown: Shutdown) {
-        for notifier in self.notifiers.drain(..) {
-            hinomi_base::task::spawn("notifier", notifier.run(shutdown.clone()));
-        }
-        self.begin();
-        self.tell_of_damage().await;
+        self.start(&shutdown).await;
         let mut housekeeping = tokio::time::interval(HOUSEKEEPING);
         housekeeping.reset();
         let mut batches = Vec::with_capacity(BATCHES_AT_ONCE);

@@ -95,7 +95,7 @@ pub fn read(body: &[u8], now: Nanos, resolve_timeout: std::time::Duration) -> Re
         match one(raw, now, resolve_timeout) {
             Ok(alert) => posted.alerts.push(alert),
             Err(why) if posted.errors.len() < ERRORS_MAX => {
-                posted.errors.push(format!("alert {index}: {why}"))
+                posted.errors.push(format!("alert {index}: {why}"));
             }
             Err(_) => {}
         }
