@@ -57,6 +57,7 @@ mod options;
 mod postings;
 mod replay;
 mod retention;
+mod room;
 mod run;
 mod scan;
 mod select;
