@@ -10,8 +10,7 @@ mod writer;
 pub(crate) use decoded::Decoded;
 pub(crate) use index::BlockIndex;
 pub(crate) use meta::Meta;
-pub(crate) use reader::{Block, ColumnCache};
-pub(crate) use window::Window;
+pub(crate) use reader::{Beside, Block, ColumnCache};
 pub(crate) use writer::Writer;
 
 /// The first bytes of a block, and the last.

@@ -73,10 +73,7 @@ impl Encoder {
 }
 
 /// Undoes [`Encoder::compress`], in memory that stays with the thread, and lends what comes out.
-fn decompress<T>(
-    reader: &mut Reader<'_>,
-    read: impl FnOnce(&[u8]) -> Result<T, Fault>,
-) -> Result<T, Fault> {
+fn decompress<T>(reader: &mut Reader<'_>, read: impl FnOnce(&[u8]) -> Result<T, Fault>) -> Result<T, Fault> {
     thread_local!(static KEPT: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) });
     let len = reader.len(PLAIN_BYTES_MAX)?;
     KEPT.with_borrow_mut(|plain| {

@@ -43,6 +43,14 @@ pub(crate) struct ColumnCache {
     window: Window,
 }
 
+/// What a reader of one block keeps from one series to the next, where others keep the columns.
+#[derive(Debug, Default)]
+pub(crate) struct Beside {
+    /// Series that were scraped together share their times.
+    times: Option<(u32, Arc<[i64]>)>,
+    window: Window,
+}
+
 /// Columns of times of one block that a reader has decoded.
 type Times = HashMap<(u32, Order), Arc<[i64]>>;
 
@@ -191,12 +199,19 @@ impl Block {
         &self,
         index: &BlockIndex,
         decoded: &Decoded,
-        window: &mut Window,
+        beside: &mut Beside,
         chunk: &Chunk,
     ) -> Result<Run> {
         let times_key = Key::Times(self.opened, chunk.times);
         let values_key = Key::Values(self.opened, chunk.offset);
-        let times = decoded.times(times_key).filter(|times| times.len() == chunk.count);
+        let last = beside.times.as_ref().filter(|(number, _)| *number == chunk.times);
+        let times = last.map(|(_, times)| Arc::clone(times)).or_else(|| decoded.times(times_key));
+        let times = times.filter(|times| times.len() == chunk.count);
+        if let Some(times) = &times
+            && last.is_none()
+        {
+            beside.times = Some((chunk.times, Arc::clone(times)));
+        }
         let plain = chunk.floats && chunk.starts.is_none();
         if let Some(times) = &times
             && plain
@@ -208,12 +223,13 @@ impl Block {
         if let Some(times) = &times {
             known.insert((chunk.times, Order::Ascending), Arc::clone(times));
         }
-        let run = self.decode(index, &mut known, chunk, window, |column| {
+        let run = self.decode(index, &mut known, chunk, &mut beside.window, |column| {
             let same = constant_of(column).map(|value| decoded.same(value, chunk.count));
             same.map_or_else(|| decode_values(column, chunk.count), Ok)
         })?;
         if times.is_none() {
             decoded.put_times(times_key, &run.times);
+            beside.times = Some((chunk.times, Arc::clone(&run.times)));
         }
         if let (true, Column::Floats(values)) = (plain, &run.values) {
             decoded.put_values(values_key, values);

@@ -39,9 +39,8 @@ impl Window {
 
     fn fill(&mut self, file: &RandomFile, offset: u64, len: usize) -> Result<()> {
         let end = self.begin.saturating_add(as_u64(self.bytes.len()));
-        let goes_on = !self.bytes.is_empty()
-            && offset >= self.begin
-            && offset <= end.saturating_add(NEAR_BYTES);
+        let goes_on =
+            !self.bytes.is_empty() && offset >= self.begin && offset <= end.saturating_add(NEAR_BYTES);
         let left = as_usize(file.len().saturating_sub(offset));
         let wanted = if goes_on { len.max(AHEAD_BYTES.min(left)) } else { len };
         if self.bytes.capacity() > KEPT_BYTES {
@@ -69,9 +68,22 @@ mod tests {
         let file = RandomFile::open(&path).unwrap();
         let mut window = Window::default();
         // On, on with a gap, back, far ahead, more than is read ahead, the end.
-        let reads = [(0, 10), (10, 500), (700, 90), (800, 40_000), (40_000, 20_000), (5, 3), (99_990, 10), (99_991, 9)];
+        let reads = [
+            (0, 10),
+            (10, 500),
+            (700, 90),
+            (800, 40_000),
+            (40_000, 20_000),
+            (5, 3),
+            (99_990, 10),
+            (99_991, 9),
+        ];
         for (offset, len) in reads {
-            assert_eq!(window.read(&file, offset as u64, len).unwrap(), &bytes[offset..offset + len], "{offset}");
+            assert_eq!(
+                window.read(&file, offset as u64, len).unwrap(),
+                &bytes[offset..offset + len],
+                "{offset}"
+            );
             assert!(window.bytes.len() <= len.max(AHEAD_BYTES));
         }
         assert!(window.read(&file, 99_991, 10).is_err());

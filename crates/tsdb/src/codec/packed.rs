@@ -109,7 +109,8 @@ mod tests {
             for effort in [Effort::Quick, Effort::Careful, Effort::Thorough] {
                 let wild = |at: usize| (at as f64 * 0.7331).sin() * 1e6;
                 let numbers: Vec<i64> = (0..count).map(|at| wild(at) as i64 % (1 << (at % 40))).collect();
-                let floats: Vec<f64> = (0..count).map(|at| if at % 7 == 0 { f64::NAN } else { wild(at) }).collect();
+                let floats: Vec<f64> =
+                    (0..count).map(|at| if at % 7 == 0 { f64::NAN } else { wild(at) }).collect();
                 let packed = pco::standalone::simple_compress(&numbers, &pco_config(effort)).unwrap();
                 let mut read = vec![0; count];
                 assert_eq!(unpco::<i64>(&packed, &mut read), Ok(()), "{count} {effort:?}");
@@ -119,7 +120,10 @@ mod tests {
                 }
                 assert!(unpco::<f64>(&packed, &mut vec![0.0; count]).is_err());
                 for cut in 0..packed.len().min(40) {
-                    assert!(unpco::<i64>(&packed[..packed.len() - 1 - cut], &mut read).is_err(), "{count} {cut}");
+                    assert!(
+                        unpco::<i64>(&packed[..packed.len() - 1 - cut], &mut read).is_err(),
+                        "{count} {cut}"
+                    );
                 }
                 assert!(unpco::<i64>(&[&packed[..], &[0]].concat(), &mut read).is_err());
 
