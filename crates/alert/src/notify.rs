@@ -18,6 +18,7 @@
 
 mod attempt;
 mod backoff;
+mod beat;
 mod body;
 mod client;
 mod http;
@@ -46,6 +47,7 @@ use attempt::{Attempt, Verdict};
 use backoff::Backoff;
 use test::Tests;
 
+pub use beat::beat;
 pub use body::{BODY_MAX_BYTES, body, test_message};
 pub use client::Clients;
 pub use test::Tested;

@@ -4,6 +4,7 @@
 //! exists; no route carries the level none.
 
 mod email;
+mod heartbeat;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -18,6 +19,7 @@ use reqwest::header::{HeaderName, HeaderValue};
 
 pub(crate) use email::certificates;
 pub use email::{Email, Security, Smtp};
+pub use heartbeat::{Heartbeat, HeartbeatTarget};
 
 /// How long one HTTP try may take when nothing else is written.
 pub const TIMEOUT_DEFAULT: Duration = Duration::from_secs(10);

@@ -11,7 +11,7 @@ use proptest::prelude::*;
 
 enum Stored {
     Change(StateChange),
-    Incident(Incident),
+    Incident(Box<Incident>),
     Alive(Nanos),
 }
 

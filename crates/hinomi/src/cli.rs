@@ -166,6 +166,16 @@ Examples:
   hinomi receivers test --all
   hinomi receivers --output json")]
     Receivers(Receivers),
+    /// Break demo containers on a Docker host, one by one, and see what is said
+    #[command(after_help = "\
+Only containers that the drill makes itself are touched, and all are removed at the end. Receivers get real messages.
+
+Examples:
+  hinomi drill --list               what would be broken, and what has to be said
+  hinomi drill                      asks for the host's name, then begins
+  hinomi drill --host web-1 --only out-of-memory --only unhealthy
+  hinomi drill --host web-1 --image registry.example.com/tools/busybox --output json")]
+    Drill(Drill),
     /// Everything that a running Hinomi stores, as one file
     #[command(after_help = "\
 Examples:
@@ -368,6 +378,23 @@ pub(crate) struct ReceiversTest {
     /// All receivers, one after the other
     #[arg(long, conflicts_with = "name")]
     pub(crate) all: bool,
+}
+
+/// Options of `drill`.
+#[derive(Debug, Args)]
+pub(crate) struct Drill {
+    /// Name of the Docker host that may be disturbed, as `docker info` says it; without it the terminal is asked
+    #[arg(long, value_name = "NAME")]
+    pub(crate) host: Option<String>,
+    /// Only this drill; may be given several times
+    #[arg(long, value_name = "DRILL")]
+    pub(crate) only: Vec<String>,
+    /// Image with a shell; pulled if it is not there
+    #[arg(long, value_name = "IMAGE", default_value = "busybox:stable")]
+    pub(crate) image: String,
+    /// Say what would be done, and do nothing
+    #[arg(long)]
+    pub(crate) list: bool,
 }
 
 /// Options of `backup`.

@@ -17,6 +17,7 @@ mod backup;
 mod cli;
 mod client;
 mod config;
+mod drill;
 mod exit;
 mod query;
 mod receivers;
@@ -61,6 +62,7 @@ fn run(cli: &Cli) -> anyhow::Result<exit::Code> {
         Command::Status(status) => ask::status(global, status),
         Command::Query(asked) => query::query(global, asked),
         Command::Receivers(asked) => receivers::receivers(global, asked),
+        Command::Drill(asked) => drill::drill(global, asked),
         Command::Backup(asked) => backup::backup(global, asked),
         Command::Restore(asked) => restore::restore(global, asked),
         Command::Config(Config::Check(file)) => config::check(global, file),

@@ -198,6 +198,7 @@ impl Start {
                 rights: &rights,
             };
             outside = parts.start(&outside_stops);
+            handle.give_signs_of_life(outside_stops.clone());
             collectors::first_contact(&handle, FIRST_CONTACT).await;
             let watches = |c: &CollectorStatus| c.name != RIGHTS && c.name != TLS;
             let says = |c: CollectorStatus| watches(&c).then_some((c.name, c.ok, c.detail));

@@ -21,6 +21,7 @@ use crate::numbers;
 use crate::open::{Checkpoint, Found, HOUSEKEEPING};
 use crate::outbox::Outbox;
 use crate::view::Shared;
+use crate::vitals::Knock;
 
 /// How long a change may wait for the disk before it is judged from memory.
 const STORE_PATIENCE: Duration = Duration::from_millis(200);
@@ -54,6 +55,7 @@ struct NotStored {
 pub struct Service {
     shared: Arc<Shared>,
     changes: mpsc::Receiver<Batch>,
+    knocks: mpsc::Receiver<Knock>,
     outcomes: mpsc::Receiver<notify::Outcome>,
     outbox: Outbox,
     notifiers: Vec<notify::Service>,
@@ -78,7 +80,7 @@ pub struct Service {
 impl Service {
     pub(crate) fn new(
         shared: Arc<Shared>,
-        changes: mpsc::Receiver<Batch>,
+        (changes, knocks): (mpsc::Receiver<Batch>, mpsc::Receiver<Knock>),
         outcomes: mpsc::Receiver<notify::Outcome>,
         outbox: Outbox,
         notifiers: Vec<notify::Service>,
@@ -88,6 +90,7 @@ impl Service {
         Self {
             shared,
             changes,
+            knocks,
             outcomes,
             outbox,
             notifiers,
@@ -132,6 +135,7 @@ impl Service {
                     self.catch_up().await;
                 }
                 Some(outcome) = self.outcomes.recv() => self.done(outcome),
+                Some(knock) = self.knocks.recv() => answer(knock),
                 () = tokio::time::sleep(until_due) => self.tick().await,
                 Some(round) = rounds.recv() => self.take_round(&round, &rules),
                 _ = housekeeping.tick() => self.keep_house().await,
@@ -180,6 +184,9 @@ impl Service {
     async fn catch_up(&mut self) {
         while let Ok(outcome) = self.outcomes.try_recv() {
             self.done(outcome);
+        }
+        while let Ok(knock) = self.knocks.try_recv() {
+            answer(knock);
         }
         if self.until_due().is_zero() {
             self.tick().await;
@@ -310,7 +317,7 @@ impl Service {
                     if news {
                         log_incident(&incident);
                     }
-                    records.push(Record::Incident(*incident));
+                    records.push(Record::Incident(incident));
                 }
                 Effect::Tell(message) => {
                     records.push(Record::Queued((*message).clone()));
@@ -474,6 +481,11 @@ impl Service {
             tracing::info!("the last samples stay in the log; the next start reads them from there");
         }
     }
+}
+
+/// Whoever knocks learns that the loop goes round; whether he still waits does not matter.
+fn answer(knock: Knock) {
+    let _gone = knock.send(());
 }
 
 /// The value before, in words, where it is known.

@@ -25,6 +25,7 @@ mod deliveries;
 mod error;
 mod feed;
 mod finding;
+mod heartbeat;
 mod intake;
 mod metrics;
 mod now;
@@ -36,6 +37,7 @@ mod own;
 mod receivers;
 pub mod settings;
 mod view;
+mod vitals;
 pub mod why;
 mod workload;
 
@@ -60,4 +62,5 @@ pub use view::{
     ChangeView, CollectorStatus, Collectors, FindingView, Handle, PastFinding, ReceiverView, Status,
     StoreView, TimelineQuery, TimelineView, Totals, WorkloadView,
 };
+pub use vitals::Vitals;
 pub use workload::{EndView, InstanceDetail, LedgerView, WorkloadDetail};

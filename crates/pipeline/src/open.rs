@@ -124,6 +124,7 @@ pub fn open(options: Options) -> Result<(Service, Handle, Intake), Error> {
         outbox.queue(message);
     }
     let (intake, changes) = intake(&budget, &counters);
+    let (knocks, knocks_in) = mpsc::channel(crate::vitals::KNOCKS_MAX);
     let started_at = Nanos(clock.now());
     let shared = Arc::new(Shared {
         judge: RwLock::new(judge),
@@ -132,6 +133,7 @@ pub fn open(options: Options) -> Result<(Service, Handle, Intake), Error> {
         outbox_waiting: RwLock::new(BTreeMap::new()),
         deliveries: RwLock::new(deliveries),
         store: Arc::new(store),
+        knocks,
         metrics,
         backup: backup::Turn::default(),
         receivers: handles,
@@ -144,7 +146,8 @@ pub fn open(options: Options) -> Result<(Service, Handle, Intake), Error> {
         settings,
     });
     let found = Found { damage, checkpoint_seq, newest_at: recovery.newest_observed_at };
-    let service = Service::new(Arc::clone(&shared), changes, outcomes_in, outbox, notifiers, lock, found);
+    let service =
+        Service::new(Arc::clone(&shared), (changes, knocks_in), outcomes_in, outbox, notifiers, lock, found);
     Ok((service, Handle::new(shared), intake))
 }
 
@@ -167,7 +170,7 @@ fn replay(
 ) -> Vec<String> {
     let replayed = store.replay(from, &mut |_, record| match record {
         Record::Change(change) => judge.replay_change(&change),
-        Record::Incident(incident) => judge.replay_incident(incident),
+        Record::Incident(incident) => judge.replay_incident(*incident),
         Record::Queued(message) => {
             deliveries.queued(&message);
             owed.insert(owed_key(&message), message);

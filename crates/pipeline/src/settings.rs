@@ -16,7 +16,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use hinomi_alert::numbers::Settings as InspectionSettings;
-use hinomi_alert::settings::{Receiver, Route, Settings as AlertSettings};
+use hinomi_alert::settings::{Heartbeat, Receiver, Route, Settings as AlertSettings};
 use hinomi_config::emit::{self, Emitter};
 use hinomi_config::{Map, Note, Problem, Problems, Size, Value, decode, parse};
 use url::Url;
@@ -60,6 +60,8 @@ pub struct Settings {
     pub inspections: InspectionSettings,
     /// When people are at work.
     pub working_hours: WorkingHours,
+    /// Who waits for signs of life.
+    pub heartbeat: Option<Heartbeat>,
     /// Where messages go.
     pub receivers: Vec<Receiver>,
     /// Which messages go where.
@@ -122,6 +124,7 @@ impl Default for Settings {
             docker: Docker { enabled: true, host: DOCKER_HOST_DEFAULT.to_owned() },
             inspections: InspectionSettings::default(),
             working_hours: WorkingHours::default(),
+            heartbeat: None,
             receivers: Vec::new(),
             routes: Vec::new(),
         }
@@ -228,6 +231,10 @@ impl Settings {
         });
         inspections::emit(&self.inspections, &mut emitter);
         self.working_hours.emit(&mut emitter);
+        match &self.heartbeat {
+            Some(heartbeat) => emitter.map("heartbeat", |e| heartbeat.emit(e)),
+            None => emitter.raw("heartbeat", "null # nobody waits for signs of life"),
+        }
         AlertSettings { receivers: self.receivers.clone(), routes: self.routes.clone() }.emit(&mut emitter);
         emitter.finish()
     }
@@ -252,6 +259,7 @@ impl Settings {
         let docker = root.take("docker", |value| docker(value, problems, env));
         let inspections = root.take("inspections", inspections::take).unwrap_or_default();
         let working_hours = root.take("working_hours", working_hours::take).unwrap_or_default();
+        let heartbeat = root.take("heartbeat", |value| Heartbeat::take(value, env));
         let alert = AlertSettings::take(&mut root, env);
         root.finish();
         Self {
@@ -268,6 +276,7 @@ impl Settings {
                 .unwrap_or_else(|| Docker { enabled: true, host: docker_host(None, true, problems, env) }),
             inspections,
             working_hours,
+            heartbeat,
             receivers: alert.receivers,
             routes: alert.routes,
         }

@@ -16,7 +16,7 @@ use hinomi_model::{
 use hinomi_records::{ChangeQuery, Store};
 use hinomi_timeline::{Interval, State, WorkloadKey, change_words, intervals};
 use serde::Serialize;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 
 use crate::deliveries::Deliveries;
 use crate::feed::{Behind, Feed, Mark};
@@ -35,6 +35,7 @@ pub(crate) struct Shared {
     pub(crate) outbox_waiting: RwLock<BTreeMap<String, usize>>,
     pub(crate) deliveries: RwLock<Deliveries>,
     pub(crate) store: Arc<Store>,
+    pub(crate) knocks: mpsc::Sender<crate::vitals::Knock>,
     pub(crate) metrics: Metrics,
     pub(crate) backup: crate::backup::Turn,
     pub(crate) receivers: BTreeMap<String, notify::Handle>,

@@ -15,7 +15,7 @@ pub enum Record {
     /// A state change.
     Change(StateChange),
     /// An incident as it is from now on.
-    Incident(Incident),
+    Incident(Box<Incident>),
     /// A message to a receiver was queued: it is owed until a [`Record::Delivered`] follows.
     Queued(Message),
     /// What became of a queued message.

@@ -152,7 +152,7 @@ fn content() -> Vec<Record> {
         Record::Change(change(1001, Fact::Phase(Phase::Running(run)))),
         Record::Change(oom()),
         Record::Change(change(1002, Fact::Exit(Exit { code: Some(137), error: None, oom_hint: true }))),
-        Record::Incident(incident()),
+        Record::Incident(Box::new(incident())),
         Record::Queued(message),
         Record::Delivered(Delivered {
             receiver: "oncall".into(),

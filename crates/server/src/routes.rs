@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get, post};
 use axum::{Extension, Router};
 use hinomi_base::task::Shutdown;
-use hinomi_pipeline::Handle;
+use hinomi_pipeline::{Handle, Vitals};
 use serde::Serialize;
 use serde_json::json;
 
@@ -88,8 +88,17 @@ fn encoded<T: Serialize>(value: T) -> Answer {
     Ok(([(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))], bytes).into_response())
 }
 
-async fn healthy() -> &'static str {
-    "healthy\n"
+/// Only what does not go round any more is unhealthy by its status code: a restart helps against nothing else.
+async fn healthy(State(context): State<Context>) -> Response {
+    if !context.ready.is_ready() {
+        return "starting\n".into_response();
+    }
+    match context.handle.vitals().await {
+        Vitals::Healthy => "healthy\n".into_response(),
+        Vitals::Degraded(parts) => format!("degraded: {}\n", parts.join(", ")).into_response(),
+        Vitals::OutOfDisk => "out of disk\n".into_response(),
+        Vitals::Stuck => (StatusCode::SERVICE_UNAVAILABLE, "stuck\n").into_response(),
+    }
 }
 
 async fn ready(State(context): State<Context>) -> Answer {

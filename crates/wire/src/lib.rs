@@ -3,7 +3,7 @@
 //! # In one breath
 //!
 //! [`families`] holds the metrics of one round of collecting; [`exposition`] writes them as Prometheus and others scrape
-//! them. [`remote_write`] reads what Prometheus and others send.
+//! them. [`remote_write`] reads what Prometheus and others send, [`alertmanager`] the alerts that they post.
 //!
 //! # Invariants
 //!
@@ -15,6 +15,7 @@
 //! Reading exposition formats, Prometheus' protobuf format, quoted UTF-8 names in what is written, timestamps and
 //! exemplars of samples, native histograms in exposition formats; OTLP, and the formats of logs.
 
+pub mod alertmanager;
 pub mod exposition;
 pub mod families;
 pub mod remote_write;

@@ -54,12 +54,15 @@ const SILENT: [&str; 8] = [
 ];
 
 /// Words that reach nobody through the API, or are somebody else's words that are looked for.
-const NOT_SAID: [&str; 26] = [
+const NOT_SAID: [&str; 29] = [
     // What others say, looked for.
     "unable to start container process",
     "driver failed programming external connectivity",
     "does not support reading",
     "mark_victim: pid=",
+    "No space left",
+    "os error 28",
+    "Disk quota exceeded",
     "Memory cgroup out of memory",
     "Out of memory",
     "Killed process",

@@ -1,11 +1,11 @@
-//! A POST over HTTP, and what its answer means.
+//! A request over HTTP, and what its answer means.
 
 use std::time::Duration;
 
 use hinomi_base::clock::Clock;
 use hinomi_model::Nanos;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER};
-use reqwest::{Response, StatusCode};
+use reqwest::{Method, Response, StatusCode};
 
 use super::Clients;
 use super::attempt::{Verdict, cleaned, worth_hiding};
@@ -19,6 +19,7 @@ const DRAIN: Duration = Duration::from_secs(1);
 
 /// A request made ready: the same bytes for every try.
 pub(super) struct Post<'a> {
+    method: Method,
     url: &'a Endpoint,
     timeout: Duration,
     headers: HeaderMap,
@@ -38,7 +39,14 @@ impl<'a> Post<'a> {
     ) -> Self {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         secrets.extend(of_url(url));
-        Self { url, timeout, headers, body: body.to_string().into(), secrets: worth_hiding(secrets) }
+        let method = Method::POST;
+        Self { method, url, timeout, headers, body: body.to_string().into(), secrets: worth_hiding(secrets) }
+    }
+
+    /// A GET without a body.
+    pub(super) fn get(url: &'a Endpoint, timeout: Duration) -> Self {
+        let (headers, body) = (HeaderMap::new(), bytes::Bytes::new());
+        Self { method: Method::GET, url, timeout, headers, body, secrets: worth_hiding(of_url(url)) }
     }
 
     pub(super) async fn run(&self, clients: &Clients, clock: &Clock) -> Verdict {
@@ -48,7 +56,7 @@ impl<'a> Post<'a> {
             Err(why) => return Verdict::Later { why, retry_after: None },
         };
         let sent = client
-            .post(url.clone())
+            .request(self.method.clone(), url.clone())
             .headers(self.headers.clone())
             .timeout(self.timeout)
             .body(self.body.clone())

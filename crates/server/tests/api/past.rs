@@ -29,7 +29,7 @@ impl Past {
     fn keep(&mut self, effects: Vec<Effect>) {
         for effect in effects {
             if let Effect::Store { incident, .. } = effect {
-                self.records.push(Record::Incident(*incident));
+                self.records.push(Record::Incident(incident));
             }
         }
     }
