@@ -91,6 +91,6 @@ mod tests {
         for offset in (20_000..99_000).step_by(100) {
             assert_eq!(window.read(&file, offset as u64, 100).unwrap(), &bytes[offset..offset + 100]);
         }
-        assert_eq!(window.bytes.len(), AHEAD_BYTES.min(bytes.len() - window.begin as usize));
+        assert_eq!(window.bytes.len(), AHEAD_BYTES.min(bytes.len() - as_usize(window.begin)));
     }
 }
