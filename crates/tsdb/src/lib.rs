@@ -60,6 +60,7 @@ mod retention;
 mod room;
 mod run;
 mod scan;
+mod sealed;
 mod select;
 mod snapshot;
 mod upkeep;
