@@ -144,7 +144,6 @@ impl RandomFile {
                 reason: "the file ends too early",
             });
         }
-        buffer.clear();
         buffer.resize(len, 0);
         self.file.read_exact_at(buffer, offset).map_err(Error::io("read", &self.path))
     }

@@ -4,12 +4,13 @@ mod decoded;
 mod index;
 mod meta;
 mod reader;
+mod window;
 mod writer;
 
 pub(crate) use decoded::Decoded;
 pub(crate) use index::BlockIndex;
 pub(crate) use meta::Meta;
-pub(crate) use reader::{Block, ColumnCache};
+pub(crate) use reader::{Beside, Block, ColumnCache};
 pub(crate) use writer::Writer;
 
 /// The first bytes of a block, and the last.

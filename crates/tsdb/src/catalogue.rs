@@ -3,17 +3,17 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use hinomi_disk::file::{checksum, read_bounded, write_atomic_on};
+use hinomi_disk::file::write_atomic_on;
 use hinomi_disk::fs::Fs;
 
+use crate::Result;
 use crate::bytes::{Fault, Reader, as_u64, put_bytes, put_signed, put_varint};
+use crate::sealed::Sealed;
 use crate::wal::DeleteRecord;
-use crate::{Error, Result};
 
-const MAGIC: &[u8; 8] = b"HNMSCAT\n";
-const VERSION: u32 = 1;
 const NAME: &str = "catalogue";
-const BYTES_MAX: u64 = 64 << 20;
+const FORM: Sealed =
+    Sealed { magic: b"HNMSCAT\n", version: 1, bytes_max: 64 << 20, stranger: "it is no catalogue" };
 
 /// Samples of records below `below` with times before a tenant's limit are in blocks.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -40,35 +40,12 @@ pub(crate) struct Catalogue {
 impl Catalogue {
     /// Reads it; an empty one where there is none.
     pub(crate) fn load(dir: &Path) -> Result<Self> {
-        let path = dir.join(NAME);
-        if !path.exists() {
-            return Ok(Self::default());
-        }
-        let bytes = read_bounded(&path, BYTES_MAX)?;
-        let damaged = |reason: Fault| Error::Corrupt { path: path.display().to_string(), reason };
-        let mut reader = Reader(&bytes);
-        if reader.array::<8>().map_err(damaged)? != *MAGIC {
-            return Err(damaged("it is no catalogue"));
-        }
-        let found = reader.u32().map_err(damaged)?;
-        if found != VERSION {
-            return Err(hinomi_disk::Error::Version { path, found, known: VERSION }.into());
-        }
-        let crc = reader.u32().map_err(damaged)?;
-        if checksum(&[reader.0]) != crc {
-            return Err(damaged("its checksum does not match"));
-        }
-        Self::decode(&mut reader).map_err(damaged)
+        Ok(FORM.read(&dir.join(NAME), Self::decode)?.unwrap_or_default())
     }
 
     /// Writes it.
     pub(crate) fn save(&self, fs: &dyn Fs, dir: &Path) -> Result<()> {
-        let body = self.encode();
-        let mut bytes = MAGIC.to_vec();
-        bytes.extend_from_slice(&VERSION.to_le_bytes());
-        bytes.extend_from_slice(&checksum(&[&body]).to_le_bytes());
-        bytes.extend_from_slice(&body);
-        write_atomic_on(fs, &dir.join(NAME), &bytes)?;
+        write_atomic_on(fs, &dir.join(NAME), &FORM.seal(&self.encode()))?;
         Ok(())
     }
 
@@ -140,6 +117,7 @@ impl Catalogue {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Error;
     use hinomi_disk::fs::Real;
     use hinomi_series::Matcher;
 

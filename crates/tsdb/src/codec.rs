@@ -5,6 +5,7 @@
 
 mod decimal;
 mod histograms;
+mod packed;
 mod times;
 mod values;
 mod xor;
@@ -18,7 +19,7 @@ pub(crate) use histograms::{
     take_histogram,
 };
 pub(crate) use times::{decode_times, encode_times};
-pub(crate) use values::{decode_values, encode_values};
+pub(crate) use values::{constant_of, decode_values, encode_values};
 pub(crate) use xor::{put_xor, take_xor};
 
 /// A column has at most this many numbers.
@@ -71,25 +72,37 @@ impl Encoder {
     }
 }
 
-/// Undoes [`Encoder::compress`].
-fn decompress(reader: &mut Reader<'_>) -> Result<Vec<u8>, Fault> {
+/// Undoes [`Encoder::compress`], in memory that stays with the thread, and lends what comes out.
+fn decompress<T>(reader: &mut Reader<'_>, read: impl FnOnce(&[u8]) -> Result<T, Fault>) -> Result<T, Fault> {
+    thread_local!(static KEPT: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) });
     let len = reader.len(PLAIN_BYTES_MAX)?;
-    unzstd(reader.rest(), len)
+    KEPT.with_borrow_mut(|plain| {
+        unzstd_into(reader.rest(), len, plain)?;
+        read(plain)
+    })
 }
 
 /// Decompresses to exactly `len` bytes; the caller has bounded `len`.
 pub(crate) fn unzstd(packed: &[u8], len: usize) -> Result<Vec<u8>, Fault> {
+    let mut plain = Vec::new();
+    unzstd_into(packed, len, &mut plain)?;
+    Ok(plain)
+}
+
+fn unzstd_into(packed: &[u8], len: usize, plain: &mut Vec<u8>) -> Result<(), Fault> {
     // A context is dear to make: one stays for each thread.
     thread_local!(static KEPT: RefCell<Option<zstd::bulk::Decompressor<'static>>> = const { RefCell::new(None) });
-    let plain = KEPT.with_borrow_mut(|kept| {
+    plain.clear();
+    plain.reserve(len);
+    let written = KEPT.with_borrow_mut(|kept| {
         let decompressor = match kept {
             Some(kept) => kept,
             None => kept.insert(zstd::bulk::Decompressor::new()?),
         };
-        decompressor.decompress(packed, len)
+        decompressor.decompress_to_buffer(packed, plain)
     });
-    let plain = plain.map_err(|_| "compressed bytes are damaged")?;
-    if plain.len() == len { Ok(plain) } else { Err("compressed bytes have another length than stated") }
+    let written = written.map_err(|_| "compressed bytes are damaged")?;
+    if written == len { Ok(()) } else { Err("compressed bytes have another length than stated") }
 }
 
 /// How `pco` is to compress.
@@ -102,18 +115,6 @@ fn pco_config(effort: Effort) -> pco::ChunkConfig {
         Effort::Quick => plain(QUICK_LEVEL),
         Effort::Careful => plain(CAREFUL_LEVEL),
         Effort::Thorough => pco::ChunkConfig::default().with_compression_level(8),
-    }
-}
-
-/// Decompresses `count` numbers with `pco`.
-fn unpco<T: pco::data_types::Number>(packed: &[u8], count: usize) -> Result<Vec<T>, Fault> {
-    let mut numbers = vec![T::default(); count];
-    let progress =
-        pco::standalone::simple_decompress_into(packed, &mut numbers).map_err(|_| "pco bytes are damaged")?;
-    if progress.n_processed == count && progress.finished {
-        Ok(numbers)
-    } else {
-        Err("pco bytes have another count")
     }
 }
 

@@ -183,6 +183,19 @@ impl Shared {
         Ok(Arc::clone(head))
     }
 
+    /// Lets go of a tenant that has nothing in memory, if nobody but the caller works with it.
+    pub(crate) fn forget_tenant(&self, head: &Arc<TenantHead>) {
+        if !head.is_empty() {
+            return;
+        }
+        let mut tenants = self.tenants.write().unwrap_or_else(PoisonError::into_inner);
+        // The list's and the caller's: to find it one needs the lock that is held here.
+        let unused = Arc::strong_count(head) <= 2 && head.is_empty();
+        if unused && tenants.get(&head.name).is_some_and(|known| Arc::ptr_eq(known, head)) {
+            tenants.remove(&head.name);
+        }
+    }
+
     /// Begins an epoch of the log. Returns the number of its first record.
     pub(crate) fn begin_epoch(&self, ingest: &mut Ingest) -> u64 {
         let first = self.wal.push(vec![wal::epoch()]);

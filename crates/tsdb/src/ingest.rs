@@ -24,6 +24,8 @@ type Resolved = std::result::Result<u32, Reason>;
 struct Outcome<'a> {
     appended: Appended,
     series: Vec<Resolved>,
+    /// Numbers of those that were made for the batch.
+    made: Vec<u32>,
     book: Book<'a>,
 }
 
@@ -50,7 +52,7 @@ impl Ingest {
                 SeriesKey::Labels(labels) => {
                     let resolved = match head.find(labels) {
                         Some(series) => Ok(series.id),
-                        None => self.create(options, head, labels),
+                        None => self.create(options, head, labels).inspect(|id| out.made.push(*id)),
                     };
                     (resolved, resolved.ok().and_then(|id| self.slots.reference(id)))
                 }
@@ -74,6 +76,20 @@ impl Ingest {
         self.ledger.add(bytes);
         let series = self.slots.create(head, labels.clone()).ok_or(Reason::TooManySeries)?;
         Ok(series.id)
+    }
+
+    /// Lets go of series that were made for samples of which none was taken: whoever sends what is refused takes no memory,
+    /// and no tenant's place.
+    fn forget(&mut self, head: &TenantHead, out: &mut Outcome<'_>) {
+        for id in std::mem::take(&mut out.made) {
+            let Some(bytes) = self.slots.forget(head, id) else { continue };
+            self.ledger.free(bytes);
+            for (series, reference) in out.series.iter().zip(&mut out.appended.refs) {
+                if *series == Ok(id) {
+                    *reference = None;
+                }
+            }
+        }
     }
 
     /// Takes the samples.
@@ -198,13 +214,17 @@ impl Db {
         }
         let gate = shared.gate(&head);
         let book = Book { epoch: ingest.epoch, encoder: &mut encoder };
-        let mut out = Outcome { appended: Appended::default(), series: Vec::new(), book };
+        let mut out = Outcome { appended: Appended::default(), series: Vec::new(), made: Vec::new(), book };
         ingest.resolve(&shared.options, &head, batch, &mut out);
         ingest.take(&head, gate, batch, &mut out);
         ingest.take_exemplars(shared, &head, batch, &mut out);
+        ingest.forget(&head, &mut out);
         let Outcome { mut appended, .. } = out;
         let number = shared.wal.push(encoder.finish());
         drop(ingest);
+        if appended.accepted == 0 {
+            shared.forget_tenant(&head);
+        }
         let number = shared.hear(&head.name, batch, &mut appended).unwrap_or(number);
         // Also when nothing is new: a sample that was known may still wait for the disk.
         shared.wal.commit(number)?;

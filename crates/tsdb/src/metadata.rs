@@ -5,21 +5,21 @@ use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLockReadGuard, RwLockWriteGuard};
 
 use hinomi_base::budget::Budget;
-use hinomi_disk::file::{checksum, read_bounded, write_atomic_on};
+use hinomi_disk::file::write_atomic_on;
 use hinomi_disk::fs::Fs;
 use hinomi_model::Tenant;
 use hinomi_model::metrics::Metadata;
 
-use crate::bytes::{Fault, Reader, as_u64, put_varint};
+use crate::bytes::{as_u64, put_varint};
 use crate::db::{Db, Shared};
 use crate::head::Ledger;
+use crate::sealed::Sealed;
 use crate::wal::{self, MetadataEntry, put_metadata, take_metadata};
 use crate::{Appended, Batch, Error, Result};
 
-const MAGIC: &[u8; 8] = b"HNMSMTA\n";
-const VERSION: u32 = 1;
 const NAME: &str = "metadata";
-const FILE_BYTES_MAX: u64 = 256 << 20;
+const FORM: Sealed =
+    Sealed { magic: b"HNMSMTA\n", version: 1, bytes_max: 256 << 20, stranger: "it is no file of metadata" };
 
 /// The texts of one family have at most this many bytes together.
 const FAMILY_BYTES_MAX: usize = 64 << 10;
@@ -147,28 +147,15 @@ impl Families {
 
     /// Reads the file. What was damaged is told in words.
     pub(crate) fn load(&mut self, dir: &Path) -> std::result::Result<(), Error> {
-        let path = dir.join(NAME);
-        if !path.exists() {
+        let read = FORM.read(&dir.join(NAME), |reader| {
+            for _ in 0..reader.varint()? {
+                let MetadataEntry { tenant, family, metadata } = take_metadata(reader)?;
+                self.hear(&tenant.as_str().into(), &family, &metadata);
+            }
+            Ok(())
+        });
+        if read?.is_none() {
             return Ok(());
-        }
-        let bytes = read_bounded(&path, FILE_BYTES_MAX)?;
-        let damaged = |reason: Fault| Error::Corrupt { path: path.display().to_string(), reason };
-        let mut reader = Reader(&bytes);
-        if reader.array::<8>().map_err(damaged)? != *MAGIC {
-            return Err(damaged("it is no file of metadata"));
-        }
-        let found = reader.u32().map_err(damaged)?;
-        if found != VERSION {
-            return Err(hinomi_disk::Error::Version { path, found, known: VERSION }.into());
-        }
-        let crc = reader.u32().map_err(damaged)?;
-        if checksum(&[reader.0]) != crc {
-            return Err(damaged("its checksum does not match"));
-        }
-        let count = reader.varint().map_err(damaged)?;
-        for _ in 0..count {
-            let MetadataEntry { tenant, family, metadata } = take_metadata(&mut reader).map_err(damaged)?;
-            self.hear(&tenant.as_str().into(), &family, &metadata);
         }
         self.dirty = false;
         Ok(())
@@ -183,11 +170,7 @@ impl Families {
                 put_metadata(&mut body, tenant, family, &said.metadata);
             }
         }
-        let mut bytes = MAGIC.to_vec();
-        bytes.extend_from_slice(&VERSION.to_le_bytes());
-        bytes.extend_from_slice(&checksum(&[&body]).to_le_bytes());
-        bytes.extend_from_slice(&body);
-        bytes
+        FORM.seal(&body)
     }
 }
 

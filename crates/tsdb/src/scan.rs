@@ -9,7 +9,7 @@ use std::time::Instant;
 use hinomi_model::metrics::{Column, ColumnView, ReadError, ReadLimit, Select, SeriesView, Wanted};
 use hinomi_series::{Labels, Matcher};
 
-use crate::block::{Block, BlockIndex, ColumnCache};
+use crate::block::{Beside, Block, BlockIndex, ColumnCache};
 use crate::db::{Blocks, Shared};
 use crate::delete::Deletions;
 use crate::head::{Series, TenantHead};
@@ -25,6 +25,7 @@ struct Cursor<'a> {
     deletions: Deletions,
     numbers: roaring::bitmap::IntoIter,
     next: Option<(u32, &'a Labels)>,
+    beside: Beside,
 }
 
 impl Cursor<'_> {
@@ -125,7 +126,8 @@ impl Shared {
         for (block, index) in concerned.iter().zip(&indexes) {
             let numbers = block.matching(index, &what.matchers).into_iter();
             let deletions = blocks.deletions(block);
-            let mut cursor = Cursor { block, index, deletions, numbers, next: None };
+            let mut cursor =
+                Cursor { block, index, deletions, numbers, next: None, beside: Beside::default() };
             cursor.advance(head.as_deref())?;
             cursors.push(cursor);
         }
@@ -174,7 +176,7 @@ impl Shared {
             let Some((number, _)) = cursor.next.filter(|(_, its)| *its == labels) else { continue };
             let chunks = cursor.block.chunks(cursor.index, number)?;
             for chunk in chunks.iter().filter(|chunk| chunk.min <= to && chunk.max >= from) {
-                let run = cursor.block.decoded(cursor.index, &self.decoded, chunk)?;
+                let run = cursor.block.decoded(cursor.index, &self.decoded, &mut cursor.beside, chunk)?;
                 let run = match cursor.deletions.is_empty() {
                     true => run,
                     false => run.without(&cursor.deletions.ranges(labels)),

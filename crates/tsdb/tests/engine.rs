@@ -153,6 +153,17 @@ fn tenants_at_the_limit_are_told_to_come_later_and_empty_ones_make_room() {
     for name in ["b", "c", "d"] {
         assert_eq!(db.append(&of(name), &nameless).unwrap().accepted, 0, "{name}");
     }
+    // Nor of these, whose series it is that is new; and they leave no series.
+    let before = db.stats();
+    for name in ["a", "b", "c", "d"] {
+        let mut ahead = one("y", i64::MAX / 2, 1.0);
+        ahead.push(SeriesKey::Labels(labels(&[("__name__", "y")])), i64::MAX / 4, 1.0);
+        let appended = db.append(&of(name), &ahead).unwrap();
+        assert_eq!((appended.accepted, appended.rejected_for(Reason::Future)), (0, 2), "{name}");
+        assert_eq!(appended.refs, [None, None], "{name}");
+    }
+    let after = db.stats();
+    assert_eq!((after.head_series, after.head_bytes), (before.head_series, before.head_bytes));
     assert_eq!(db.append(&of("e"), &one("x", T0, 1.0)).unwrap().accepted, 1);
     let error = db.append(&of("f"), &one("x", T0, 1.0)).unwrap_err();
     assert_eq!(error.kind(), hinomi_model::ErrorKind::Limited, "{error}");

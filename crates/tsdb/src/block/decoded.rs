@@ -1,6 +1,6 @@
 //! Columns that were decoded lately, kept for the next question: bounded, and drawn from the budget.
 
-use std::hash::{Hash, Hasher};
+use std::hash::{BuildHasher as _, Hash, Hasher, RandomState};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use hinomi_base::budget::{Budget, Share};
@@ -15,11 +15,13 @@ const BYTES_MAX: u64 = 256 << 20;
 /// What an entry costs beside its numbers.
 const ENTRY_BYTES: u64 = 96;
 
-/// Names a column: which opening of a block, and the place of its values or the number of its times.
+/// Names a column: which opening of a block, and the place of its values or the number of its times; or what all its
+/// values are, as bits, behind a hash of them and of how many they are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Key {
     Times(u64, u32),
     Values(u64, u64),
+    Same(u64, u64),
 }
 
 impl Hash for Key {
@@ -27,6 +29,8 @@ impl Hash for Key {
         let (block, place) = match *self {
             Self::Times(block, number) => (block.wrapping_mul(2), u64::from(number)),
             Self::Values(block, place) => (block.wrapping_mul(2).wrapping_add(1), place),
+            // Strangers choose the bits: they count for nothing here.
+            Self::Same(hash, _) => (hash, 0),
         };
         state.write_u64(block);
         state.write_u64(place);
@@ -60,13 +64,14 @@ struct Generations {
 pub(crate) struct Decoded {
     budget: Budget,
     bytes_max: u64,
+    secret: RandomState,
     kept: Mutex<Generations>,
 }
 
 impl Decoded {
     pub(crate) fn new(budget: Budget) -> Self {
         let bytes_max = (budget.limit_bytes() / PART_OF_BUDGET).min(BYTES_MAX);
-        Self { budget, bytes_max, kept: Mutex::default() }
+        Self { budget, bytes_max, secret: RandomState::new(), kept: Mutex::default() }
     }
 
     fn get(&self, key: Key) -> Option<Column> {
@@ -114,6 +119,17 @@ impl Decoded {
         }
     }
 
+    /// A column of one value: all that are alike are one in memory.
+    pub(crate) fn same(&self, value: f64, count: usize) -> Arc<[f64]> {
+        let bits = value.to_bits();
+        let key = Key::Same(self.secret.hash_one((bits, count)), bits);
+        self.values(key).filter(|values| values.len() == count).unwrap_or_else(|| {
+            let values = std::iter::repeat_n(value, count).collect();
+            self.put_values(key, &values);
+            values
+        })
+    }
+
     /// Keeps a column of floats.
     pub(crate) fn put_values(&self, key: Key, values: &Arc<[f64]>) {
         self.put(key, Column::Values(Arc::clone(values)), values.len());
@@ -149,6 +165,9 @@ mod tests {
         }
         assert!(decoded.values(Key::Values(1, 100)).is_none());
         assert!(decoded.values(Key::Values(2, 0)).is_none() && decoded.times(Key::Times(1, 0)).is_none());
+        let (zeros, more) = (decoded.same(0.0, 3), decoded.same(0.0, 4));
+        assert!(*zeros == [0.0; 3] && *more == [0.0; 4]);
+        assert!(Arc::ptr_eq(&zeros, &decoded.same(0.0, 3)) && !Arc::ptr_eq(&zeros, &decoded.same(-0.0, 3)));
         let all = budget.take(80_000 - budget.used_bytes());
         decoded.put_values(Key::Values(1, 500), &column);
         assert!(budget.used_bytes() <= 80_000);

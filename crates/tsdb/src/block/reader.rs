@@ -14,9 +14,10 @@ use roaring::RoaringBitmap;
 use super::decoded::{Decoded, Key};
 use super::index::{BlockIndex, Chunk};
 use super::meta::{Meta, Section};
+use super::window::Window;
 use super::{FORMAT_VERSION, HEADER_BYTES, MAGIC, SECTION_BYTES_MAX, TRAILER_BYTES};
 use crate::bytes::{Fault, Reader, as_u64, as_usize};
-use crate::codec::{decode_histograms, decode_times, decode_values, unzstd};
+use crate::codec::{constant_of, decode_histograms, decode_times, decode_values, unzstd};
 use crate::run::{Run, merge};
 use crate::{Error, Result};
 
@@ -35,9 +36,23 @@ pub(crate) struct Block {
     pub(crate) wanted: AtomicU64,
 }
 
-/// Columns of times of one block that a reader has decoded.
+/// What a reader of one block keeps from one column to the next.
 #[derive(Debug, Default)]
-pub(crate) struct ColumnCache(HashMap<(u32, Order), Arc<[i64]>>);
+pub(crate) struct ColumnCache {
+    times: Times,
+    window: Window,
+}
+
+/// What a reader of one block keeps from one series to the next, where others keep the columns.
+#[derive(Debug, Default)]
+pub(crate) struct Beside {
+    /// Series that were scraped together share their times.
+    times: Option<(u32, Arc<[i64]>)>,
+    window: Window,
+}
+
+/// Columns of times of one block that a reader has decoded.
+type Times = HashMap<(u32, Order), Arc<[i64]>>;
 
 /// What a column is read as: times are in order, starts need not be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -180,10 +195,23 @@ impl Block {
     }
 
     /// All samples of a chunk; columns come from and go to those that were decoded lately.
-    pub(crate) fn decoded(&self, index: &BlockIndex, decoded: &Decoded, chunk: &Chunk) -> Result<Run> {
+    pub(crate) fn decoded(
+        &self,
+        index: &BlockIndex,
+        decoded: &Decoded,
+        beside: &mut Beside,
+        chunk: &Chunk,
+    ) -> Result<Run> {
         let times_key = Key::Times(self.opened, chunk.times);
         let values_key = Key::Values(self.opened, chunk.offset);
-        let times = decoded.times(times_key).filter(|times| times.len() == chunk.count);
+        let last = beside.times.as_ref().filter(|(number, _)| *number == chunk.times);
+        let times = last.map(|(_, times)| Arc::clone(times)).or_else(|| decoded.times(times_key));
+        let times = times.filter(|times| times.len() == chunk.count);
+        if let Some(times) = &times
+            && last.is_none()
+        {
+            beside.times = Some((chunk.times, Arc::clone(times)));
+        }
         let plain = chunk.floats && chunk.starts.is_none();
         if let Some(times) = &times
             && plain
@@ -191,13 +219,17 @@ impl Block {
         {
             return Ok(Run { times: Arc::clone(times), values: Column::Floats(values), starts: None });
         }
-        let mut cache = ColumnCache::default();
+        let mut known = Times::default();
         if let Some(times) = &times {
-            cache.0.insert((chunk.times, Order::Ascending), Arc::clone(times));
+            known.insert((chunk.times, Order::Ascending), Arc::clone(times));
         }
-        let run = self.chunk(index, &mut cache, chunk)?;
+        let run = self.decode(index, &mut known, chunk, &mut beside.window, |column| {
+            let same = constant_of(column).map(|value| decoded.same(value, chunk.count));
+            same.map_or_else(|| decode_values(column, chunk.count), Ok)
+        })?;
         if times.is_none() {
             decoded.put_times(times_key, &run.times);
+            beside.times = Some((chunk.times, Arc::clone(&run.times)));
         }
         if let (true, Column::Floats(values)) = (plain, &run.values) {
             decoded.put_values(values_key, values);
@@ -206,19 +238,30 @@ impl Block {
     }
 
     fn chunk(&self, index: &BlockIndex, cache: &mut ColumnCache, chunk: &Chunk) -> Result<Run> {
-        let mut bytes = Vec::new();
-        self.file.read_at(&mut bytes, chunk.offset, chunk.bytes.saturating_add(4))?;
-        let mut reader = Reader(&bytes);
+        let floats = |column: &[u8]| decode_values(column, chunk.count);
+        self.decode(index, &mut cache.times, chunk, &mut cache.window, floats)
+    }
+
+    /// The samples of a chunk, where `floats` reads a column of such.
+    fn decode(
+        &self,
+        index: &BlockIndex,
+        known: &mut Times,
+        chunk: &Chunk,
+        window: &mut Window,
+        floats: impl FnOnce(&[u8]) -> std::result::Result<Arc<[f64]>, Fault>,
+    ) -> Result<Run> {
+        let mut reader = Reader(window.read(&self.file, chunk.offset, chunk.bytes.saturating_add(4))?);
         let crc = reader.u32().map_err(|fault| self.damaged(fault))?;
         let column = reader.rest();
         if checksum(&[column]) != crc {
             return Err(self.damaged("the checksum of a column does not match"));
         }
-        let mut decode = || -> std::result::Result<Run, Fault> {
-            let times = times_of(index, cache, chunk.times, chunk.count, Order::Ascending)?;
-            let starts = chunk.starts.map(|number| times_of(index, cache, number, chunk.count, Order::Any));
+        let decode = || -> std::result::Result<Run, Fault> {
+            let times = times_of(index, known, chunk.times, chunk.count, Order::Ascending)?;
+            let starts = chunk.starts.map(|number| times_of(index, known, number, chunk.count, Order::Any));
             let values = if chunk.floats {
-                Column::Floats(decode_values(column, chunk.count)?.into())
+                Column::Floats(floats(column)?)
             } else {
                 let histograms = decode_histograms(column, chunk.count)?;
                 Column::Mixed(histograms.into_iter().map(Value::Histogram).collect())
@@ -231,12 +274,12 @@ impl Block {
 
 fn times_of(
     index: &BlockIndex,
-    cache: &mut ColumnCache,
+    known: &mut Times,
     number: u32,
     wanted: usize,
     order: Order,
 ) -> std::result::Result<Arc<[i64]>, Fault> {
-    if let Some(times) = cache.0.get(&(number, order)).filter(|times| times.len() == wanted) {
+    if let Some(times) = known.get(&(number, order)).filter(|times| times.len() == wanted) {
         return Ok(Arc::clone(times));
     }
     let (count, column) = index.times(number)?;
@@ -248,10 +291,10 @@ fn times_of(
         return Err("times are not in order");
     }
     let times: Arc<[i64]> = times.into();
-    if cache.0.len() >= ColumnCache::KEPT {
-        cache.0.clear();
+    if known.len() >= ColumnCache::KEPT {
+        known.clear();
     }
-    cache.0.insert((number, order), Arc::clone(&times));
+    known.insert((number, order), Arc::clone(&times));
     Ok(times)
 }
 

@@ -1,5 +1,7 @@
 //! Floats that are short decimal numbers as integers with a common exponent, without losing a bit.
 
+use std::sync::Arc;
+
 /// Powers of ten that a double holds exactly and that are of use.
 const POWERS: [f64; 13] = [1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12];
 /// Integers below this are doubles.
@@ -95,7 +97,7 @@ fn gcd(mut a: u64, mut b: u64) -> u64 {
 }
 
 /// Undoes [`to_decimal`] but for the patches. `None`: there is no such exponent.
-pub(super) fn from_decimal(exponent: u8, base: i64, factor: u64, steps: &[i64]) -> Option<Vec<f64>> {
+pub(super) fn from_decimal(exponent: u8, base: i64, factor: u64, steps: &[i64]) -> Option<Arc<[f64]>> {
     let power = power_of(exponent)?;
     let factor = factor.cast_signed();
     Some(steps.iter().map(|step| unscaled(base.wrapping_add(step.wrapping_mul(factor)), power)).collect())

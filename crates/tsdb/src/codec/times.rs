@@ -1,6 +1,7 @@
 //! Columns of timestamps.
 
-use super::{Encoder, decompress, pco_config, unpco};
+use super::packed::unpco;
+use super::{Encoder, decompress, pco_config};
 use crate::bytes::{Fault, Reader, put_signed};
 
 const LINEAR: u8 = 0;
@@ -51,7 +52,9 @@ pub(crate) fn encode_times(encoder: &mut Encoder, times: &[i64], out: &mut Vec<u
 /// Reads a column of `count` times, at least one.
 pub(crate) fn decode_times(bytes: &[u8], count: usize) -> Result<Vec<i64>, Fault> {
     let mut reader = Reader(bytes);
-    let rest = count.checked_sub(1).ok_or("a column without numbers")?;
+    if count == 0 {
+        return Err("a column without numbers");
+    }
     match reader.byte()? {
         LINEAR => {
             let (first, step) = (reader.signed()?, reader.signed()?);
@@ -64,14 +67,15 @@ pub(crate) fn decode_times(bytes: &[u8], count: usize) -> Result<Vec<i64>, Fault
             Ok(times)
         }
         PLAIN => from_steps_of_steps(&mut reader, count),
-        ZSTD => from_steps_of_steps(&mut Reader(&decompress(&mut reader)?), count),
+        ZSTD => decompress(&mut reader, |plain| from_steps_of_steps(&mut Reader(plain), count)),
         PCO => {
             let mut time = reader.signed()?;
-            let mut times = Vec::with_capacity(count);
-            times.push(time);
-            for step in unpco::<i64>(reader.rest(), rest)? {
-                time = time.wrapping_add(step);
-                times.push(time);
+            let mut times = vec![time; count];
+            let steps = times.get_mut(1..).unwrap_or_default();
+            unpco::<i64>(reader.rest(), steps)?;
+            for step in steps {
+                time = time.wrapping_add(*step);
+                *step = time;
             }
             Ok(times)
         }

@@ -1,9 +1,14 @@
 //! Columns of floats.
 
+use std::cell::RefCell;
+use std::sync::Arc;
+
 use super::decimal::{Decimal, from_decimal, to_decimal};
+use super::packed::unpco;
 use super::xor::{decode_xor, encode_xor};
-use super::{Effort, Encoder, decompress, pco_config, unpco};
+use super::{Effort, Encoder, decompress, pco_config};
 use crate::bytes::{Fault, Reader, as_u64, put_signed, put_varint};
+use crate::room;
 
 const CONSTANT: u8 = 0;
 const LINEAR: u8 = 1;
@@ -119,23 +124,39 @@ fn floats(effort: Effort, values: &[f64]) -> Option<Vec<u8>> {
     Some(out)
 }
 
-/// Reads a column of `count` values.
-pub(crate) fn decode_values(bytes: &[u8], count: usize) -> Result<Vec<f64>, Fault> {
+/// The value that all of a column have, if its form says so.
+pub(crate) fn constant_of(bytes: &[u8]) -> Option<f64> {
+    let mut reader = Reader(bytes);
+    (reader.byte() == Ok(CONSTANT)).then(|| reader.u64().ok().map(f64::from_bits))?
+}
+
+/// Reads a column of `count` values. Where they end up is all that is allocated: the memory of what is on the way stays
+/// with the thread.
+pub(crate) fn decode_values(bytes: &[u8], count: usize) -> Result<Arc<[f64]>, Fault> {
     let mut reader = Reader(bytes);
     let tag = reader.byte()?;
     let patches = if tag & PATCHED == 0 { Vec::new() } else { read_patches(&mut reader, count)? };
+    room::announce(count.saturating_mul(8));
     let mut values = match tag & !PATCHED {
-        CONSTANT => vec![f64::from_bits(reader.u64()?); count],
-        FLOATS => unpco::<f64>(reader.rest(), count)?,
-        XOR => decode_xor(&mut reader, count)?,
+        CONSTANT => same(f64::from_bits(reader.u64()?), count),
+        FLOATS => {
+            let mut values = same(0.0, count);
+            unpco(reader.rest(), Arc::get_mut(&mut values).unwrap_or_default())?;
+            values
+        }
+        XOR => decode_xor(&mut reader, count)?.into(),
         form => decode_decimal(form, &mut reader, count)?,
     };
     for (at, bits) in patches {
-        if let Some(value) = values.get_mut(at) {
+        if let Some(value) = Arc::get_mut(&mut values).and_then(|values| values.get_mut(at)) {
             *value = f64::from_bits(bits);
         }
     }
     Ok(values)
+}
+
+fn same(value: f64, count: usize) -> Arc<[f64]> {
+    std::iter::repeat_n(value, count).collect()
 }
 
 fn read_patches(reader: &mut Reader<'_>, count: usize) -> Result<Vec<(usize, u64)>, Fault> {
@@ -150,36 +171,39 @@ fn read_patches(reader: &mut Reader<'_>, count: usize) -> Result<Vec<(usize, u64
     Ok(patches)
 }
 
-fn decode_decimal(form: u8, reader: &mut Reader<'_>, count: usize) -> Result<Vec<f64>, Fault> {
+fn decode_decimal(form: u8, reader: &mut Reader<'_>, count: usize) -> Result<Arc<[f64]>, Fault> {
+    thread_local!(static KEPT: RefCell<Vec<i64>> = const { RefCell::new(Vec::new()) });
     let (exponent, base, factor) = (reader.byte()?, reader.signed()?, reader.varint()?);
-    let steps = match form {
-        LINEAR => {
-            let stride = reader.signed()?;
-            let mut step = 0_i64;
-            let mut steps = Vec::with_capacity(count);
-            for _ in 0..count {
-                steps.push(step);
-                step = step.wrapping_add(stride);
-            }
-            steps
+    KEPT.with_borrow_mut(|steps| {
+        steps.clear();
+        steps.resize(count, 0);
+        match form {
+            LINEAR => line(reader.signed()?, steps),
+            INTEGERS => unpco(reader.rest(), steps)?,
+            STEPS => decompress(reader, |plain| sums(plain, steps))?,
+            _ => return Err("a column of values in an unknown form"),
         }
-        INTEGERS => unpco::<i64>(reader.rest(), count)?,
-        STEPS => sums(&decompress(reader)?, count)?,
-        _ => return Err("a column of values in an unknown form"),
-    };
-    from_decimal(exponent, base, factor, &steps).ok_or("an exponent of ten is over 12")
+        from_decimal(exponent, base, factor, steps).ok_or("an exponent of ten is over 12")
+    })
 }
 
-fn sums(plain: &[u8], count: usize) -> Result<Vec<i64>, Fault> {
+fn line(stride: i64, steps: &mut [i64]) {
+    let mut next = 0_i64;
+    for step in steps {
+        *step = next;
+        next = next.wrapping_add(stride);
+    }
+}
+
+fn sums(plain: &[u8], numbers: &mut [i64]) -> Result<(), Fault> {
     let mut reader = Reader(plain);
     let (mut number, mut step) = (0_i64, 0_i64);
-    let mut numbers = Vec::with_capacity(count);
-    for _ in 0..count {
+    for into in numbers {
         step = step.wrapping_add(reader.signed()?);
         number = number.wrapping_add(step);
-        numbers.push(number);
+        *into = number;
     }
-    Ok(numbers)
+    Ok(())
 }
 
 #[cfg(test)]

@@ -122,17 +122,24 @@ impl Slots {
 
     /// Lets go of series without samples whose last one lay before `idle_before`. Returns the memory that this frees.
     pub(crate) fn collect(&mut self, tenant: &TenantHead, idle_before: i64) -> u64 {
-        let mut freed = 0_u64;
-        for series in tenant.idle(idle_before) {
-            tenant.remove(&series);
-            if let Some(slot) = self.slot_mut(series.id) {
-                slot.held = None;
-                self.free.push(series.id);
-                self.count.fetch_sub(1, Ordering::Relaxed);
-            }
-            freed = freed.saturating_add(size_of_series(&series.labels));
+        let idle = tenant.idle(idle_before);
+        idle.iter().fold(0, |freed: u64, series| freed.saturating_add(self.remove(tenant, series)))
+    }
+
+    /// Lets go of a series that has no sample. Returns the memory that this frees; `None` if it has one.
+    pub(crate) fn forget(&mut self, tenant: &TenantHead, id: u32) -> Option<u64> {
+        let series = Arc::clone(self.series(id).filter(|series| series.is_idle(i64::MAX))?);
+        Some(self.remove(tenant, &series))
+    }
+
+    fn remove(&mut self, tenant: &TenantHead, series: &Series) -> u64 {
+        tenant.remove(series);
+        if let Some(slot) = self.slot_mut(series.id) {
+            slot.held = None;
+            self.free.push(series.id);
+            self.count.fetch_sub(1, Ordering::Relaxed);
         }
-        freed
+        size_of_series(&series.labels)
     }
 
     /// Series in memory, also while somebody else has the slots.
