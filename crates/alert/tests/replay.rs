@@ -89,7 +89,7 @@ proptest! {
         let keep = |stored: &mut Vec<Stored>, effects: Vec<Effect>| {
             for effect in effects {
                 if let Effect::Store { incident, .. } = effect {
-                    stored.push(Stored::Incident(*incident));
+                    stored.push(Stored::Incident(incident));
                 }
             }
         };
@@ -133,7 +133,7 @@ fn replayed(checkpoint: Option<&[u8]>, records: &[Stored], now: Nanos) -> Judge 
     for record in records {
         match record {
             Stored::Change(change) => judge.replay_change(change),
-            Stored::Incident(incident) => judge.replay_incident(incident.clone()),
+            Stored::Incident(incident) => judge.replay_incident((**incident).clone()),
             Stored::Alive(at) => judge.note_alive(*at),
         }
     }
