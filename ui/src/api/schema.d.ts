@@ -11,7 +11,11 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The process lives. */
+        /**
+         * How Hinomi itself is, in one line.
+         * @description `starting`, `healthy`, `degraded: PARTS` (collectors, `receivers`, `storage`) or `out of disk` with 200: a restart would not help.
+         *     `stuck` with 503: nothing is judged any more.
+         */
         get: operations["healthy"];
         put?: never;
         post?: never;
@@ -1169,6 +1173,7 @@ export interface operations {
         requestBody?: never;
         responses: {
             200: components["responses"]["Text"];
+            503: components["responses"]["Text"];
             default: components["responses"]["Error"];
         };
     };
