@@ -207,6 +207,7 @@ routes:                      # a route without levels gets Notice and Alert, at 
       to: "19:00"
       time_zone: null # that of this machine
       holidays: null # none
+    heartbeat: null # nobody waits for signs of life
     receivers:
       - name: oncall
         language: en
@@ -432,6 +433,7 @@ fn working_hours_and_inspections() {
       to: "06:30"
       time_zone: Asia/Tokyo
       holidays: GOOD
+    heartbeat: null # nobody waits for signs of life
     "#);
     // What is shown is read again as the same.
     let (again, _) = Settings::parse(&settings.effective_yaml(), "hinomi.yaml", &env).unwrap();

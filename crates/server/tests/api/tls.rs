@@ -60,7 +60,7 @@ async fn a_new_certificate_is_used_and_a_broken_one_is_not() {
     let running = start(folder.path()).await;
     let at = running.address;
     let mut old = connect(at, &first).await.unwrap();
-    assert!(ask(&mut old, "/-/healthy").await.ends_with("healthy\n"));
+    assert!(ask(&mut old, "/-/ready").await.ends_with("ready\n"));
     let tls = || running.handle.status().collectors.into_iter().find(|one| one.name == "tls").unwrap();
     assert!(tls().ok, "{}", tls().detail);
 
@@ -97,7 +97,7 @@ async fn who_speaks_no_tls_or_nothing_at_all_holds_up_nobody() {
     assert_eq!(plain.status, 400);
     assert!(plain.body.contains("https://"), "{}", plain.body);
     let mut stream = connect(running.address, &certificate).await.unwrap();
-    assert!(ask(&mut stream, "/-/healthy").await.ends_with("healthy\n"));
+    assert!(ask(&mut stream, "/-/ready").await.ends_with("ready\n"));
     // The silent ones are let go in the end.
     let mut bytes = Vec::new();
     let closed = tokio::time::timeout(Duration::from_secs(15), silent[0].read_to_end(&mut bytes)).await;
