@@ -250,13 +250,18 @@ impl Month {
         self.world.unseen(back);
         self.hand.0.store(back.0, Ordering::Relaxed);
         self.begin().await;
+        self.compare(killed, back, GapReason::NotRunning).await;
+    }
+
+    /// It is seen again: what changed meanwhile is told, then the gap.
+    async fn compare(&mut self, from: Nanos, back: Nanos, reason: GapReason) {
         self.runtime(true);
         self.round().await;
         while let Some((_, change)) = self.world.next_until(back) {
             self.push(change);
         }
         self.round().await;
-        self.gap(killed, GapReason::NotRunning);
+        self.gap(from, reason);
         self.round().await;
     }
 
@@ -273,14 +278,7 @@ impl Month {
             self.hand.0.store(due.0.max(self.now().0), Ordering::Relaxed);
         }
         self.hand.0.store(back.0, Ordering::Relaxed);
-        self.runtime(true);
-        self.round().await;
-        while let Some((_, change)) = self.world.next_until(back) {
-            self.push(change);
-        }
-        self.round().await;
-        self.gap(from, GapReason::RuntimeAway);
-        self.round().await;
+        self.compare(from, back, GapReason::RuntimeAway).await;
     }
 }
 
